@@ -1,0 +1,112 @@
+"""What the data do and do not show, in sentences that carry their numbers and name their file."""
+
+from collections.abc import Iterable, Sequence
+
+from ablations.comparisons import Comparison, compare, compare_area
+from ablations.digits import bracketed, p_value, percent, points, whole
+from ablations.estimates import FEWEST_FOR_STARS, Estimate
+from ablations.records import Study
+from ablations.summary import SummaryRow
+
+TABLE = "(`table.csv`)"
+CELLS = "(`cells/*/items.jsonl`)"
+CURVES = "(`cells/*/curve.jsonl`)"
+
+
+def claims(study: Study, rows: Sequence[SummaryRow]) -> tuple[str, ...]:
+    """Return the claims: size of the study, each row against the base, each reward against the baseline."""
+    trained = [row for row in rows if not row.is_base]
+    if not any(row.seeds for row in trained):
+        return (f"No cell has finished, so nothing is shown about any reward {TABLE}.",)
+    return (
+        *_size(trained),
+        *(sentence for row in trained if row.seeds for sentence in _rise(row)),
+        *(_end_point(item) for item in compare(study)),
+        *(_area(item) for item in compare_area(study) if item.seeds),
+        *_speed(trained),
+    )
+
+
+def _size(rows: Sequence[SummaryRow]) -> list[str]:
+    """Warn about a small or incomplete study before any other number is read."""
+    fewest = min(row.seeds for row in rows)
+    lines = []
+    if fewest < FEWEST_FOR_STARS:
+        lines.append(
+            f"This is a small study: {fewest} finished seed{'' if fewest == 1 else 's'} in the smallest row, "
+            f"fewer than {FEWEST_FOR_STARS}; read intervals, not stars {TABLE}."
+        )
+    failed = sum(row.failed for row in rows)
+    if failed:
+        planned = failed + sum(row.seeds for row in rows)
+        lines.append(f"It is incomplete: {failed} of {planned} planned cells have no result {TABLE}.")
+    return lines
+
+
+def _rise(row: SummaryRow) -> list[str]:
+    """Say how accuracy, and accuracy among formatted completions, moved from the base to the end of training."""
+    seeds = f"{row.seeds} seed{'' if row.seeds == 1 else 's'}, n = {row.n} questions"
+    name = f"{row.reward} / {row.objective}"
+    lines = []
+    if row.delta is not None:
+        ends = f"from {percent(row.base_accuracy)}% to {percent(row.accuracy)}%"
+        lines.append(f"{name}: accuracy {_moved(row.estimate('delta'))} {ends} ({seeds}) {TABLE}.")
+    if row.given_format_delta is not None:
+        ends = f"from {percent(row.base_accuracy_given_format)}% to {percent(row.accuracy_given_format)}%"
+        shares = f"while the format share went from {percent(row.base_format)}% to {percent(row.format)}%"
+        change = _moved(row.estimate("given_format_delta"))
+        lines.append(f"{name}: accuracy given format {change} {ends}, {shares} ({seeds}) {TABLE}.")
+    return lines
+
+
+def _moved(change: Estimate) -> str:
+    """Say `rose by ...` or `fell by ...` only when the interval excludes zero."""
+    if change.low is None:
+        return f"changed by {bracketed(change)} (no interval)"
+    unit = f"95% interval over {'training seeds' if change.unit == 'seeds' else 'test questions of one seed'}"
+    if change.excludes_zero:
+        return f"{'rose' if change.low > 0 else 'fell'} by {bracketed(change)} ({unit})"
+    return f"is not shown to have moved: {bracketed(change)} ({unit})"
+
+
+def _end_point(item: Comparison) -> str:
+    """Compare final accuracies; a null result says which difference would have been found."""
+    pair = f"{item.reward} against {item.baseline} under {item.objective}"
+    if item.seeds < 2 or item.difference.low is None:
+        seeds = f"{item.seeds} common finished seed{'' if item.seeds == 1 else 's'}"
+        return f"{pair}: final accuracy cannot be compared, {seeds} where a test needs 2 {CELLS}."
+    if item.p_holm is None or not item.detectable:
+        return (
+            f"{pair}: final accuracy differs by {points(item.difference.value)} points in each of {item.seeds} seeds "
+            f"alike, so there is no spread to test by {CELLS}."
+        )
+    p = f"p = {p_value(item.p_holm, 0)}".replace("= <", "< ")
+    numbers = f"{bracketed(item.difference)}, {p} (paired t over {item.seeds} seeds, Holm)"
+    if item.p_holm < 0.05:
+        return f"{pair}: final accuracy differs by {numbers} {CELLS}."
+    return (
+        f"{pair}: no difference in final accuracy is shown, {numbers}; with this spread over seeds a true difference "
+        f"below {percent(item.detectable)} points would be missed more often than one time in five {CELLS}."
+    )
+
+
+def _area(item: Comparison) -> str:
+    """Compare the mean height of the dev curves; the interval is not corrected, and the sentence says so."""
+    pair = f"{item.reward} against {item.baseline} under {item.objective}"
+    numbers = f"{bracketed(item.difference)} ({item.seeds} seed{'' if item.seeds == 1 else 's'}, uncorrected)"
+    if item.difference.excludes_zero:
+        return f"{pair}: the mean height of the dev accuracy curve differs by {numbers} {CURVES}."
+    return f"{pair}: no difference in the mean height of the dev accuracy curve is shown, {numbers} {CURVES}."
+
+
+def _speed(rows: Iterable[SummaryRow]) -> list[str]:
+    """List when each row crossed the threshold: a description, for a crossing of one mean curve has no interval."""
+    timed = [row for row in rows if row.seeds]
+    if all(row.steps_to_threshold is None for row in timed):
+        return []
+    parts = (f"{row.reward} / {row.objective} {_crossed(row)}" for row in timed)
+    return [f"Steps to threshold on the mean dev curve, a description without a test: {'; '.join(parts)} {CURVES}."]
+
+
+def _crossed(row: SummaryRow) -> str:
+    return "never" if row.steps_to_threshold is None else f"at step {whole(row.steps_to_threshold)}"

@@ -1,0 +1,74 @@
+"""Rewards against the baseline reward, seed by seed: difference, interval, paired test, and what it could miss."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ablations.curves import area
+from ablations.estimates import Estimate, detectable, over_seeds, paired_p
+from ablations.measures import score
+from ablations.records import Cell, Study
+
+Measure = Callable[[Cell], float | None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One reward minus the baseline reward under the same objective, over the `seeds` both have finished.
+
+    `p` is raw, `p_holm` corrected over all comparisons of the table, `detectable` the minimum detectable difference.
+    Differences are fractions. Everything but `seeds` is None below two common seeds.
+    """
+
+    reward: str
+    objective: str
+    baseline: str
+    seeds: int
+    difference: Estimate
+    p: float | None
+    p_holm: float | None
+    detectable: float | None
+
+
+def final_accuracy(cell: Cell) -> float | None:
+    """Return the accuracy of the final model on the test split: the end point the table tests."""
+    return score(cell.items).accuracy
+
+
+def compare(study: Study, measure: Measure = final_accuracy) -> tuple[Comparison, ...]:
+    """Compare every reward with the baseline of its objective by `measure`, with Holm over all of them."""
+    from evals.statistics.holm import holm
+
+    groups = [(r, o) for r, o, _ in study.groups() if r != study.plan.baseline]
+    pairs = {key: _differences(study, *key, measure) for key in groups}
+    raw = {key: paired_p(values) for key, values in pairs.items()}
+    corrected = dict(zip(groups, holm([raw[key] for key in groups]), strict=True))
+    return tuple(
+        Comparison(
+            reward=reward,
+            objective=objective,
+            baseline=study.plan.baseline,
+            seeds=len(values),
+            difference=over_seeds(values),
+            p=raw[reward, objective],
+            p_holm=corrected[reward, objective],
+            detectable=detectable(values),
+        )
+        for (reward, objective), values in pairs.items()
+    )
+
+
+def compare_area(study: Study) -> tuple[Comparison, ...]:
+    """Compare the mean height of the dev accuracy curve instead of its end: who learned sooner."""
+    return compare(study, area)
+
+
+def _differences(study: Study, reward: str, objective: str, measure: Measure) -> list[float]:
+    """Return reward minus baseline for each seed both have finished, in the order of the seeds."""
+    ours = _by_seed(study, reward, objective, measure)
+    theirs = _by_seed(study, study.plan.baseline, objective, measure)
+    return [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+
+
+def _by_seed(study: Study, reward: str, objective: str, measure: Measure) -> dict[int, float]:
+    values = {cell.seed: measure(cell) for cell in study.group(reward, objective) if cell.done}
+    return {seed: value for seed, value in values.items() if value is not None}

@@ -1,0 +1,79 @@
+"""A number with its interval, over one of the two sampling units: training seeds or test questions."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import stdev
+from typing import Literal
+
+from ablations.measures import mean
+
+Unit = Literal["seeds", "questions", ""]
+LEVEL = 0.95
+POWER = 0.80
+FEWEST_FOR_STARS = 5
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean and its 95 % interval. `low` and `high` are None when one value cannot have an interval."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: Unit = ""
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the interval, what stands after the plus-minus sign."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the whole interval lies on one side of zero."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def over_seeds(values: Iterable[float | None]) -> Estimate:
+    """Return the mean over training seeds with its t interval (df = seeds - 1); no interval below two seeds."""
+    return _estimate([value for value in values if value is not None], "seeds")
+
+
+def over_questions(values: Mapping[str, float]) -> Estimate:
+    """Return the mean over questions with its t interval (df = questions - 1), for values from `by_question`."""
+    return _estimate(list(values.values()), "questions")
+
+
+def _estimate(values: Sequence[float], unit: Unit) -> Estimate:
+    from evals.statistics.intervals import t_interval
+
+    if len(values) < 2:
+        return Estimate(mean(values))
+    interval = t_interval(values)
+    return Estimate(interval.mean, interval.low, interval.high, unit)
+
+
+def paired_p(differences: Sequence[float]) -> float | None:
+    """Return the two-sided p of a paired t test over seeds; None below two seeds, or when all seeds differ alike."""
+    from evals.statistics.paired import paired_t
+
+    if len(differences) < 2:
+        return None
+    # Equal differences of equal fractions may differ in the last bit, which would pass for a tiny spread.
+    return paired_t([round(difference, 12) for difference in differences]).p
+
+
+def detectable(differences: Sequence[float]) -> float | None:
+    """Return the smallest true mean difference found with 80 % power at two-sided alpha 0.05, from the spread seen.
+
+    (t(0.975, n - 1) + t(0.8, n - 1)) * s / sqrt(n) for n paired differences of standard deviation s: the usual
+    approximation to the noncentral t, a little generous below five seeds. None below two seeds.
+    """
+    from evals.statistics.intervals import t_quantile
+
+    n = len(differences)
+    if n < 2:
+        return None
+    # The 0.8 quantile of t is the upper end of its central 60 %.
+    quantiles = t_quantile(n - 1, LEVEL) + t_quantile(n - 1, 2 * POWER - 1)
+    return quantiles * stdev(round(value, 12) for value in differences) / math.sqrt(n)

@@ -1,0 +1,79 @@
+"""What a person sees while a study runs: a table that updates in a terminal, plain lines elsewhere."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ablations.run import CellRun, Watch
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PLAIN_SECONDS = 15.0
+
+
+@contextlib.contextmanager
+def view(console: "Console") -> Iterator[Watch]:
+    """Yields the function that shows the cells' state; call it as often as you like."""
+    if not console.is_terminal:
+        yield _Plain(console)
+        return
+    from rich.live import Live
+
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        started = time.monotonic()
+        yield lambda cells: live.update(_table(cells, time.monotonic() - started))
+
+
+def _table(cells: Sequence[CellRun], seconds: float) -> "Table":
+    from rich.table import Table
+
+    done = sum(cell.state == "done" for cell in cells)
+    table = Table(title=f"{done} of {len(cells)} cells done, {seconds:.0f} s", title_justify="left")
+    for name in ("cell", "state", "step", "reward", "accuracy", "tokens"):
+        table.add_column(name, justify="left" if name in ("cell", "state") else "right")
+    for cell in cells:
+        row = _last_metrics(cell)
+        state = str(cell.status.get("phase", "")) if cell.state == "running" else cell.state
+        step = f"{cell.status.get('step', 0)}/{cell.config.train.steps}" if cell.state != "pending" else ""
+        table.add_row(cell.label, state, step, _number(row, "reward"), _number(row, "accuracy"), _number(row, "length"))
+    return table
+
+
+def _last_metrics(cell: CellRun) -> dict[str, Any]:
+    """The last whole line of the cell's metrics; empty before the first step."""
+    import json
+
+    path = cell.folder / "metrics.jsonl"
+    if not path.is_file():
+        return {}
+    lines = path.read_bytes().split(b"\n")
+    return dict(json.loads(lines[-2])) if len(lines) > 1 else {}
+
+
+def _number(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    return "" if value is None else f"{value:.2f}"
+
+
+class _Plain:
+    """A line whenever a cell changes its state or phase, and a step count every few seconds."""
+
+    def __init__(self, console: "Console") -> None:
+        self.console = console
+        self.said: dict[str, str] = {}
+        self.last = time.monotonic()
+
+    def __call__(self, cells: Sequence[CellRun]) -> None:
+        tick = time.monotonic() - self.last > PLAIN_SECONDS
+        for cell in cells:
+            phase = str(cell.status.get("phase", cell.state)) if cell.state == "running" else cell.state
+            training = tick and phase == "train"
+            if self.said.get(cell.folder.name, "pending") != phase or training:
+                self.said[cell.folder.name] = phase
+                step = f", step {cell.status.get('step')}/{cell.config.train.steps}" if phase == "train" else ""
+                self.console.print(f"{cell.label}: {phase}{step}", highlight=False, soft_wrap=True)
+        if tick:
+            self.last = time.monotonic()

@@ -1,0 +1,91 @@
+"""Build everything a study prints from the records on disk: no model, no clock, the same bytes every time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablations import tables
+from ablations.caption import caption, footnotes
+from ablations.claims import claims
+from ablations.figures import NAMES, draw
+from ablations.files import write
+from ablations.records import Study, load_study
+from ablations.summary import COLUMNS, SummaryRow, summarise
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NO_FIGURES = "No figure: no finished cell has a curve."
+FIGURES = tuple(f"{name}.{kind}" for name in NAMES for kind in ("svg", "png"))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `build` found and wrote. `paths` are the files written, in the order of writing."""
+
+    name: str
+    baseline: str
+    rows: tuple[SummaryRow, ...]
+    caption: str
+    footnotes: tuple[str, ...]
+    claims: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The report as plain JSON values: rows with the columns of `table.csv`, caption, footnotes, claims, files."""
+        return {
+            "name": self.name,
+            "baseline": self.baseline,
+            "rows": [{name: getattr(row, name) for name in COLUMNS} for row in self.rows],
+            "caption": self.caption,
+            "footnotes": list(self.footnotes),
+            "claims": list(self.claims),
+            "files": [str(path) for path in self.paths],
+        }
+
+    def table(self) -> "Table":
+        """Return the table for a terminal of 100 columns."""
+        return tables.to_terminal(self.rows, self.caption, self.footnotes, self.baseline)
+
+    def text(self) -> str:
+        """Return the terminal table as plain text."""
+        return tables.terminal_text(self.rows, self.caption, self.footnotes, self.baseline)
+
+
+def build(folder: str | Path) -> Report:
+    """Write `table.md`, `table.csv`, `claims.md` and `figures/` into a study's folder and return what they say.
+
+    Each file is replaced as a whole, so a reader never sees half of one. A figure that can no longer be drawn is
+    removed.
+    Raises `StudyNotFound` or `RecordError` (see `ablations.records`) before anything is written.
+    """
+    study = load_study(folder)
+    rows = summarise(study)
+    under, notes = caption(study, rows), footnotes(study, rows)
+    sentences = claims(study, rows)
+    pictures = draw(study)
+    if not pictures:
+        notes.append(NO_FIGURES)
+    files = {
+        "table.md": tables.to_markdown(rows, under, notes, study.plan.baseline).encode(),
+        "table.csv": tables.to_csv(rows).encode(),
+        "claims.md": _claims_page(study, sentences).encode(),
+        **{f"figures/{name}": data for name, data in pictures.items()},
+    }
+    _forget(study.folder, pictures)
+    paths = tuple(write(study.folder / name, data) for name, data in files.items())
+    return Report(study.plan.name, study.plan.baseline, rows, under, tuple(notes), sentences, paths)
+
+
+def _claims_page(study: Study, sentences: tuple[str, ...]) -> str:
+    head = f"# What {study.plan.name} shows\n\nDifferences are in percentage points; brackets are 95% intervals.\n\n"
+    return head + "".join(f"- {sentence}\n" for sentence in sentences)
+
+
+def _forget(folder: Path, pictures: Mapping[str, bytes]) -> None:
+    """Remove figures of an earlier build that the records no longer support."""
+    for name in FIGURES:
+        if name not in pictures:
+            (folder / "figures" / name).unlink(missing_ok=True)

@@ -1,0 +1,179 @@
+"""The rows of the table: one per reward and objective, and one for the model before training."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ablations.comparisons import Comparison, compare
+from ablations.curves import area, crossing, row_curves, threshold
+from ablations.estimates import Estimate, Unit, over_questions, over_seeds
+from ablations.measures import Score, Test, anyone, by_question, formatted, mean, score
+from ablations.records import Cell, Item, Plan, Study
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One line of `table.csv`; the fields marked as columns stand there in this order. None is an empty cell.
+
+    Shares (accuracy, strict, flexible, format, their intervals and differences, dead_groups, area) are fractions.
+    `n` is test questions per cell, `seeds` finished cells, `failed` planned cells that are not. `tokens` is the mean
+    completion length, `minutes` and `generated_tokens` are means per cell, `area` is the mean height of the dev
+    accuracy curve, `steps_to_threshold` is in training steps. `p_vs_baseline` is paired over seeds and Holm-corrected.
+    Intervals are over training seeds, or over test questions with one seed: `unit` says which.
+    """
+
+    reward: str
+    objective: str
+    model: str
+    data: str
+    seeds: int
+    n: int
+    accuracy: float | None = None
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+    strict: float | None = None
+    flexible: float | None = None
+    format: float | None = None
+    tokens: float | None = None
+    p_vs_baseline: float | None = None
+    minutes: float | None = None
+    accuracy_given_format: float | None = None
+    accuracy_given_format_low: float | None = None
+    accuracy_given_format_high: float | None = None
+    given_format_delta: float | None = None
+    given_format_delta_low: float | None = None
+    given_format_delta_high: float | None = None
+    greedy: float | None = None
+    base_accuracy: float | None = None
+    base_format: float | None = None
+    base_accuracy_given_format: float | None = None
+    delta: float | None = None
+    delta_low: float | None = None
+    delta_high: float | None = None
+    area: float | None = None
+    steps_to_threshold: float | None = None
+    dead_groups: float | None = None
+    generated_tokens: float | None = None
+    failed: int = 0
+    unit: Unit = field(default="", metadata={"column": False})
+    compared_seeds: int = field(default=0, metadata={"column": False})
+    truncated: float | None = field(default=None, metadata={"column": False})
+
+    @property
+    def is_base(self) -> bool:
+        """Whether this is the model before training."""
+        return not self.objective
+
+    def estimate(self, name: str) -> Estimate:
+        """Return `name` with its interval: accuracy, accuracy_given_format, given_format_delta or delta."""
+        value, low, high = (getattr(self, name + end) for end in ("", "_low", "_high"))
+        return Estimate(value, low, high, self.unit if low is not None else "")
+
+
+COLUMNS = tuple(f.name for f in fields(SummaryRow) if f.metadata.get("column", True))
+
+
+def summarise(study: Study) -> tuple[SummaryRow, ...]:
+    """Return the base row (when a base evaluation exists), then one row per reward and objective in plan order."""
+    comparisons = {(item.reward, item.objective): item for item in compare(study)}
+    curves, height = row_curves(study), threshold(study)
+    reached = {key: crossing(curve, height) for key, curve in curves.items()}
+    rows = (_row(study.plan, cells, comparisons.get((r, o)), reached[r, o]) for r, o, cells in study.groups())
+    return (*_base(study), *rows)
+
+
+def _row(plan: Plan, cells: Sequence[Cell], comparison: Comparison | None, reached: float | None) -> SummaryRow:
+    done = [cell for cell in cells if cell.done]
+    accuracy = _end(done, anyone)
+    return SummaryRow(
+        reward=cells[0].reward,
+        objective=cells[0].objective,
+        model=plan.model,
+        data=plan.data,
+        seeds=len(done),
+        failed=len(cells) - len(done),
+        n=min((score(cell.items).n for cell in done), default=0),
+        **_bounds("accuracy", accuracy),
+        **_bounds("accuracy_given_format", _end(done, formatted)),
+        **_bounds("given_format_delta", _change(done, formatted)),
+        **_bounds("delta", _change(done, anyone)),
+        **_shares([score(cell.items) for cell in done]),
+        **_base_shares([score(cell.items_base) for cell in done]),
+        greedy=mean(score(cell.items_greedy).accuracy for cell in done),
+        area=mean(area(cell) for cell in done),
+        steps_to_threshold=reached,
+        dead_groups=mean(mean(row.get("dead_groups") for row in cell.metrics) for cell in done),
+        generated_tokens=mean(cell.generated_tokens for cell in done),
+        minutes=_minutes(done),
+        p_vs_baseline=comparison.p_holm if comparison else None,
+        compared_seeds=comparison.seeds if comparison else 0,
+        unit=accuracy.unit,
+    )
+
+
+def _base(study: Study) -> list[SummaryRow]:
+    """Pool the base evaluations, one per seed: a seed's cells share their base model and its sampling seed."""
+    chosen = {cell.seed: cell for cell in reversed(study.cells) if cell.items_base}
+    if not chosen:
+        return []
+    sampled = [item for seed in sorted(chosen) for item in chosen[seed].items_base]
+    greedy = [score(chosen[seed].items_base_greedy).accuracy for seed in sorted(chosen)]
+    # No training seed separates base evaluations, so their only sampling unit is the question.
+    accuracy, given = (over_questions(by_question(sampled, among)) for among in (anyone, formatted))
+    return [
+        SummaryRow(
+            reward=BASE,
+            objective="",
+            model=study.plan.model,
+            data=study.plan.data,
+            seeds=0,
+            n=score(sampled).n,
+            **_bounds("accuracy", accuracy),
+            **_bounds("accuracy_given_format", given),
+            **_shares([score(cell.items_base) for cell in chosen.values()]),
+            greedy=mean(greedy),
+            unit="questions",
+        )
+    ]
+
+
+def _end(done: Sequence[Cell], among: Test) -> Estimate:
+    """Estimate a share of the final models: over seeds, or over questions when there is one seed."""
+    if len(done) == 1:
+        return over_questions(by_question(done[0].items, among))
+    return over_seeds(_share(cell.items, among) for cell in done)
+
+
+def _change(done: Sequence[Cell], among: Test) -> Estimate:
+    """Estimate end minus base, each run against its own base evaluation, question by question with one seed."""
+    if len(done) == 1:
+        end, base = by_question(done[0].items, among), by_question(done[0].items_base, among)
+        return over_questions({question: end[question] - base[question] for question in end if question in base})
+    ends = [(_share(cell.items, among), _share(cell.items_base, among)) for cell in done]
+    return over_seeds(end - base for end, base in ends if end is not None and base is not None)
+
+
+def _share(items: Sequence[Item], among: Test) -> float | None:
+    measured = score(items)
+    return measured.accuracy if among is anyone else measured.accuracy_given_format
+
+
+def _bounds(name: str, estimate: Estimate) -> dict[str, Any]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _shares(scores: Sequence[Score]) -> dict[str, Any]:
+    names = ("strict", "flexible", "format", "tokens", "truncated")
+    return {name: mean(getattr(item, name) for item in scores) for name in names}
+
+
+def _base_shares(scores: Sequence[Score]) -> dict[str, Any]:
+    names = ("accuracy", "format", "accuracy_given_format")
+    return {f"base_{name}": mean(getattr(item, name) for item in scores) for name in names}
+
+
+def _minutes(done: Iterable[Cell]) -> float | None:
+    seconds = mean(cell.seconds for cell in done)
+    return None if seconds is None else seconds / 60

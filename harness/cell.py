@@ -1,0 +1,176 @@
+"""One cell of a study, in a process of its own: `python -m harness.cell FOLDER`, FOLDER holding `config.toml`.
+
+Measures the base, trains, measures the result; writes `status.json` (replaced atomically), `metrics.jsonl`,
+`timing.jsonl`, `curve.jsonl`, the four `items*.jsonl` and the trained weights under `model/`.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from harness import threads
+from harness.config import RunConfig
+
+State = Literal["running", "done", "failed", "interrupted"]
+
+
+@dataclass
+class Status:
+    """What `status.json` says. `phase` and `done`/`total` are for the live view; `seconds` is wall time so far."""
+
+    state: State = "running"
+    phase: str = "start"
+    step: int = 0
+    steps: int = 0
+    seconds: float | None = None
+    generated_tokens: int | None = None
+    template: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    error: dict[str, str] | None = None
+    pid: int = field(default_factory=os.getpid)
+
+    def write(self, folder: Path) -> None:
+        partial = folder / "status.json.partial"
+        partial.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        partial.replace(folder / "status.json")
+
+
+class Cell:
+    """The run of one configuration in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = RunConfig.read(folder / "config.toml")
+        self.status = Status(steps=self.config.train.steps)
+        self.started = time.monotonic()
+
+    def say(self, **changes: Any) -> None:
+        for name, value in changes.items():
+            setattr(self.status, name, value)
+        self.status.seconds = round(time.monotonic() - self.started, 1)
+        self.status.write(self.folder)
+
+    def run(self) -> None:
+        """Imports the heavy libraries only here, so that a bad config fails at once."""
+        self.say(phase="load")
+        from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+
+        from evals.data import load
+        from harness.trainers import grpo
+
+        config = self.config
+        set_seed(config.seed)
+        tokenizer = AutoTokenizer.from_pretrained(config.model.path)
+        model = AutoModelForCausalLM.from_pretrained(config.model.path, dtype=_dtype())
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        items, dev, test = splits(config, load)
+        measure = Measure(self, tokenizer, dev, test)
+        self.say(phase="base")
+        measure.test(model, "_base")
+        measure.curve(model, 0)
+        self.say(phase="train")
+        callbacks = [
+            grpo.Records(self.folder, time.monotonic),
+            grpo.Heartbeat(lambda step: self.say(step=step)),
+            grpo.Curve(config.evaluation.every, lambda step: measure.curve(model, step)),
+        ]
+        trained = grpo.train(config, model, tokenizer, items, self.folder / "trainer", callbacks)
+        self.say(phase="test")
+        measure.test(trained, "")
+        trained.save_pretrained(self.folder / "model")
+        tokenizer.save_pretrained(self.folder / "model")
+        self.say(state="done", phase="done", generated_tokens=_tokens(self.folder, config))
+
+
+class Measure:
+    """Evaluations of a cell: prompts, sampling and files decided once."""
+
+    def __init__(self, cell: Cell, tokenizer: Any, dev: list[Any], test: list[Any]) -> None:
+        self.cell = cell
+        self.tokenizer = tokenizer
+        self.items = {"dev": dev, "test": test}
+
+    def rows(self, model: Any, split: str, temperature: float, samples: int) -> list[dict[str, Any]]:
+        from evals.engines import Sampling
+        from evals.engines.transformers import TransformersEngine
+        from evals.evaluation import evaluate
+        from harness import chat
+
+        config = self.cell.config
+        return evaluate(
+            TransformersEngine(model, self.tokenizer, config.evaluation.batch_size),
+            lambda question: chat.encode(self.tokenizer, chat.messages(question, config.prompt)),
+            self.items[split],
+            Sampling(config.train.max_new_tokens, temperature, seed=config.seed),
+            samples,
+            lambda done: self.cell.say(),
+        )
+
+    def test(self, model: Any, suffix: str) -> None:
+        """Writes `items{suffix}.jsonl` (sampled) and `items{suffix}_greedy.jsonl`."""
+        from evals.evaluation import write_rows
+
+        config = self.cell.config
+        sampled = self.rows(model, "test", config.train.temperature, config.evaluation.samples)
+        write_rows(self.cell.folder / f"items{suffix}.jsonl", sampled)
+        write_rows(self.cell.folder / f"items{suffix}_greedy.jsonl", self.rows(model, "test", 0.0, 1))
+
+    def curve(self, model: Any, step: int) -> None:
+        from evals.evaluation import curve_point
+
+        config = self.cell.config
+        rows = self.rows(model, "dev", config.train.temperature, config.evaluation.dev_samples)
+        with (self.cell.folder / "curve.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(curve_point(step, rows)) + "\n")
+
+
+def splits(config: RunConfig, load: Callable[..., list[Any]]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Training, dev and test items; without a dev file the last training rows are dev and not trained on."""
+    evaluation = config.evaluation
+    items = load(Path(config.data.train))
+    test = load(Path(config.data.test), evaluation.test_items)
+    if config.data.dev is not None:
+        return items, load(Path(config.data.dev), evaluation.dev_items), test
+    return items[: -evaluation.dev_items], items[-evaluation.dev_items :], test
+
+
+def _dtype() -> Any:
+    import torch
+
+    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+
+
+def _tokens(folder: Path, config: RunConfig) -> int:
+    """Completion tokens sampled in training: mean length times completions, over the steps."""
+    rows: list[dict[str, float]] = [
+        json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    batch = config.train.prompts_per_step * config.train.group_size
+    return round(sum(row["length"] for row in rows) * batch)
+
+
+def main() -> None:
+    threads.apply()
+    cell = Cell(Path(sys.argv[1]))
+    try:
+        cell.run()
+    except KeyboardInterrupt:
+        cell.say(state="interrupted")
+        sys.exit(130)
+    except Exception as error:
+        # Recorded for the table, then raised: the traceback belongs in the cell's log.
+        cell.say(
+            state="failed",
+            error={"type": type(error).__name__, "message": str(error).splitlines()[0] if str(error) else ""},
+        )
+        raise
+
+
+if __name__ == "__main__":
+    main()

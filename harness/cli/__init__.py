@@ -1,0 +1,23 @@
+"""The `harness` command. Each command lives in the module of its name; heavy libraries load inside a command."""
+
+import typer
+
+from harness.cli.ablate import ablate
+from harness.cli.report import report
+from harness.cli.rewards import rewards
+
+app = typer.Typer(
+    name="harness",
+    help="Which reward makes a language model reason better, measured: real training runs, tables with intervals.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(ablate)
+app.command()(report)
+app.command()(rewards)
+
+
+@app.callback()
+def main() -> None:
+    """Present so that `harness` stays a group of commands."""

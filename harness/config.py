@@ -1,0 +1,97 @@
+"""The resolved configuration of one run, as it lies in a cell's `config.toml`, and the identity hashed from it.
+
+A leaf: it imports nothing of the project, so every room may import it.
+"""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(_Table):
+    """Where the starting weights are. `fingerprint` hashes the folder's files (or is the hub id and revision)."""
+
+    name: str
+    path: str
+    fingerprint: str
+    lora_rank: int = Field(default=0, ge=0, description="0 trains every weight")
+
+
+class DataConfig(_Table):
+    """Question-and-answer JSON lines. Without a `dev` file, the last `dev_items` training rows are held out as dev."""
+
+    name: str
+    train: str
+    test: str
+    dev: str | None = None
+    fingerprint: str
+
+
+class TrainConfig(_Table):
+    """Sizes of the GRPO run. A step samples `prompts_per_step * group_size` completions and updates once."""
+
+    steps: int = Field(ge=1)
+    prompts_per_step: int = Field(ge=1)
+    group_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    max_new_tokens: int = Field(ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    beta: float = Field(default=0.0, ge=0, description="weight of the KL to the reference model; 0 loads none")
+    micro_batch: int = Field(default=0, ge=0, description="completions in one forward pass; 0 takes the whole batch")
+
+    @model_validator(mode="after")
+    def _batches_divide(self) -> "TrainConfig":
+        if self.micro_batch and (self.prompts_per_step * self.group_size) % self.micro_batch:
+            raise ValueError("train.micro_batch must divide train.prompts_per_step * train.group_size")
+        return self
+
+
+class EvaluationConfig(_Table):
+    """How base and result are measured. `samples` completions per test question at `train.temperature`, one greedy."""
+
+    test_items: int = Field(ge=1)
+    samples: int = Field(ge=1)
+    dev_items: int = Field(ge=1)
+    dev_samples: int = Field(default=1, ge=1)
+    every: int = Field(ge=1, description="training steps between two points of the dev curve")
+    batch_size: int = Field(default=128, ge=1)
+
+
+class RunConfig(_Table):
+    """One run: a reward, an objective, a seed, and everything else it needs. Paths do not enter its identity."""
+
+    reward: str
+    objective: str
+    seed: int = Field(ge=0)
+    prompt: Literal["bare", "think"]
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+    evaluation: EvaluationConfig
+    code: str = Field(description="fingerprint of the code that decides this run's numbers")
+
+    def identity(self) -> str:
+        """12 hex digits of the hash of the config without its paths; the same run anywhere has the same identity."""
+        plain = self.model_dump(exclude={"model": {"path"}, "data": {"train", "dev", "test"}})
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+
+    def write(self, path: Path) -> None:
+        path.write_text(tomli_w.dumps(without_none(self.model_dump())), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "RunConfig":
+        return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def without_none(table: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: a missing key stands for it."""
+    return {k: without_none(v) if isinstance(v, dict) else v for k, v in table.items() if v is not None}

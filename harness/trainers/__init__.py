@@ -1,0 +1,1 @@
+"""Trainers: TRL's loops as clients of the reward registry."""

@@ -1,0 +1,37 @@
+"""Rewards: score a completion. They know nothing of models, trainers or files of runs, and import no torch.
+
+>>> import rewards
+>>> reward = rewards.parse("format_answer(format=0.2)")
+>>> reward(prompts=["2 eggs at $9?"], completions=["<think>2*9=18</think>#### 18"], answer=["18"])
+[1.0]
+"""
+
+# The built-in families register themselves when their module is imported.
+from rewards import controls, length, outcome, process
+from rewards.composite import Composite, Term
+from rewards.errors import BadSpec, RewardError, UnknownReward
+from rewards.registry import family, get, names, register
+from rewards.reward import Reward
+from rewards.spec import parse, split
+from rewards.verify import Verdict, verify
+
+__all__ = [
+    "BadSpec",
+    "Composite",
+    "Reward",
+    "RewardError",
+    "Term",
+    "UnknownReward",
+    "Verdict",
+    "controls",
+    "family",
+    "get",
+    "length",
+    "names",
+    "outcome",
+    "parse",
+    "process",
+    "register",
+    "split",
+    "verify",
+]

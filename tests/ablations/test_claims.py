@@ -1,0 +1,53 @@
+"""The sentences say no more than the numbers."""
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from studies import Write, cell
+
+from ablations.claims import claims
+from ablations.records import load_study
+from ablations.summary import summarise
+
+
+def spread(count: int, total: int = 40) -> str:
+    """Return a pattern of `total` items, `count` of them right."""
+    return "1" * count + "0" * (total - count)
+
+
+def sentences(write: Write, ends: dict[str, Sequence[int]]) -> str:
+    base = spread(10)
+    cells = [cell(spread(n), r, s, base=base) for r, counts in ends.items() for s, n in enumerate(counts)]
+    seeds = range(max(map(len, ends.values())))
+    study = load_study(write(cells, tuple(ends), seeds=tuple(seeds)))
+    return "\n".join(claims(study, summarise(study)))
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        pytest.param({"a": (20, 21, 22)}, r"small study: 3 finished seeds", id="few seeds"),
+        pytest.param({"a": (20, 21, 22)}, r"a / grpo: accuracy rose by \+27\.5 points", id="rose"),
+        pytest.param({"a": (2, 3, 4)}, r"a / grpo: accuracy fell by -17\.5 points", id="fell"),
+        pytest.param({"a": (8, 10, 13)}, r"not shown to have moved: \+0\.8 points \[-14\.8, \+16\.5\]", id="unmoved"),
+        pytest.param({"a": (20,)}, r"95% interval over test questions of one seed", id="one seed"),
+        pytest.param({"a": (20,), "b": (30,)}, r"cannot be compared, 1 common finished seed ", id="no test"),
+        # Differences 2 -1 2 of 40: s = sqrt(3)/40, MDE = (4.3027 + 1.0607) * s / sqrt(3) = 5.3634/40 = 13.4 points.
+        pytest.param({"a": (20, 21, 22), "b": (22, 20, 24)}, r"below 13\.4 points would be missed", id="null result"),
+        pytest.param({"a": (20, 21, 22), "b": (30, 31, 33)}, r"differs by \+25\.8 points .*p = 0\.001", id="differs"),
+        pytest.param({"a": (20, 21, 22), "b": (30, 31, 32)}, r"in each of 3 seeds alike", id="no spread"),
+        pytest.param({"a": (20, 21), "b": (20, 21)}, r"differs by \+0\.0 points in each of 2 seeds", id="identical"),
+    ],
+)
+def test_sentence(write: Write, ends: dict[str, Sequence[int]], expected: str) -> None:
+    assert re.search(expected, sentences(write, ends))
+
+
+def test_five_seeds_are_not_called_small(write: Write) -> None:
+    assert "small study" not in sentences(write, {"a": (20, 21, 22, 23, 24)})
+
+
+def test_every_sentence_names_its_file(write: Write) -> None:
+    text = sentences(write, {"a": (20, 21, 22), "b": (22, 20, 24)})
+    assert all(re.search(r"\(`[^`]+`\)\.$", line) for line in text.splitlines())
