@@ -27,13 +27,14 @@ def _subject(study: Study) -> str:
     scores = [score(cell.items) for cell in study.cells if cell.done]
     size = f"n = {_span(item.n for item in scores)} test questions" if scores else "no finished cell"
     if scores:
-        size += f", k = {_span(item.samples for item in scores)} samples each at T = {_temperature(study)}"
+        size += f", k = {_span(item.samples for item in scores)} per question at T = {_temperature(study)}"
     seeds = f"{len(plan.seeds)} training seed{'s' if len(plan.seeds) != 1 else ''} per row"
     code = f", code {plan.code}" if plan.code else ""
     seeds += _budget(study)
     return (
         f"{plan.name}: {plan.model} on {plan.data}, {size}; {seeds}{code}. "
-        "Accuracy is the verifier's, whatever the training reward was; tokens and minutes are means per run."
+        "Accuracy is the verifier's, whatever the training reward was; greedy is one "
+        "completion at T = 0; tokens are per completion, minutes per run."
     )
 
 
@@ -132,14 +133,14 @@ def _excluded(study: Study) -> list[str]:
     scores = [score(cell.items) for cell in study.cells if cell.done]
     lines = []
     unscorable = sum(item.unscorable for item in scores)
+    total = unscorable + sum(_completions(study))
     if unscorable:
-        total = unscorable + sum(_completions(study))
         lines.append(
             f"Excluded, not counted as wrong: {unscorable} of {total} completions, their gold is not scorable."
         )
     troubled = sum(item.troubled for item in scores)
     if troubled:
-        lines.append(f"Graded with a verifier timeout or error: {troubled} completions.")
+        lines.append(f"Verifier timeout or error, counted as not correct: {troubled} of {total} completions.")
     return lines
 
 

@@ -172,7 +172,7 @@ def _finish(figure: "Figure", study: Study, drawn: Sequence[Series], note: str, 
 
 def _across(labels: Sequence[str], inches: float) -> int:
     """Return how many legend entries fit side by side: all of them in one line, or as many of the longest as fit."""
-    room, handle = int(15 * inches), 9
+    room, handle = int(15 * inches), 12
     if sum(len(label) + handle for label in labels) <= room:
         return len(labels)
     return max(1, room // (max(map(len, labels)) + handle))

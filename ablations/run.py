@@ -1,4 +1,4 @@
-"""Runs a study's cells, each in its own process, a few at a time; one that ends badly is recorded and the rest go on."""
+"""Runs a study's cells, each in its own process, a few at a time; one that fails is recorded and the rest go on."""
 
 import contextlib
 import json

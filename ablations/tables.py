@@ -96,7 +96,7 @@ def _columns(rows: Sequence[SummaryRow], baseline: str) -> list[Column]:
         Column("Seeds", _seeds, base=False),
         Column("Accuracy (%) ↑", lambda row: with_interval(row.estimate("accuracy"))),
         Column("Δ base ↑", lambda row: with_interval(row.estimate("delta"), True), base=False),
-        Column("p", lambda row: _p(row, baseline), base=False),
+        *_tested(rows, baseline),
         Column("Format (%)", lambda row: percent(row.format)),
         Column("Accuracy given format (%) ↑", lambda row: with_interval(row.estimate("accuracy_given_format"))),
         Column("Δ given format ↑", lambda row: with_interval(row.estimate("given_format_delta"), True), base=False),
@@ -125,7 +125,7 @@ def _terminal_columns(rows: Sequence[SummaryRow], baseline: str) -> list[Column]
         Column("steps\nto thr.", lambda row: _steps(row, rows), base=False),
         Column("tokens", lambda row: whole(row.tokens)),
         Column("min", lambda row: minutes(row.minutes), base=False),
-        Column("p", lambda row: _p(row, baseline), base=False),
+        *_tested(rows, baseline),
     ]
 
 
@@ -175,6 +175,12 @@ def _broken(spec: str) -> str:
 
 def _seeds(row: SummaryRow) -> str:
     return f"{row.seeds}{DAGGER if row.failed else ''}"
+
+
+def _tested(rows: Sequence[SummaryRow], baseline: str) -> list[Column]:
+    """Return the column of p, or none where nothing could be tested."""
+    tested = any(row.p_vs_baseline is not None for row in rows)
+    return [Column("p", lambda row: _p(row, baseline), base=False)] if tested else []
 
 
 def _p(row: SummaryRow, baseline: str) -> str:

@@ -1,4 +1,4 @@
-"""One evaluation: prompts through an engine, every completion graded, a JSON line each, and the summary of the lines."""
+"""One evaluation: prompts through an engine, every completion graded, a JSON line each, and their summary."""
 
 import json
 from collections.abc import Callable, Sequence

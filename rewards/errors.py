@@ -26,7 +26,7 @@ class RewardError(ValueError):
     """A reward cannot be built or called as asked; the message says what to change."""
 
 
-class UnknownReward(RewardError):  # noqa: N818 - reads as what happened
+class UnknownReward(RewardError):
     """No reward has this name; the message lists the nearest names."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
@@ -41,7 +41,7 @@ class UnknownReward(RewardError):  # noqa: N818 - reads as what happened
         return RewardError, (str(self),)
 
 
-class BadSpec(RewardError):  # noqa: N818 - reads as what happened
+class BadSpec(RewardError):
     """The text of a reward does not parse; the message shows the text, the place and the fix."""
 
     def __init__(self, spec: str, position: int, fix: str) -> None:

@@ -16,7 +16,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Completion:
-    """One completion. `index` is the position of its prompt in the call; `tokens` counts the end token where it came."""
+    """One completion. `index` is the position of its prompt in the call; `tokens` counts the end token if any."""
 
     index: int
     text: str

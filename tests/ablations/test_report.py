@@ -57,7 +57,7 @@ def test_nothing_finished_still_makes_a_table(write: Write) -> None:
         write([cell("1", status=FAILED), {"reward": "sparse", "objective": "grpo", "seed": 2}], seeds=(1, 2))
     )
     lines = (report.paths[0]).read_text(encoding="utf-8").splitlines()
-    assert lines[3].startswith("| sparse | 0† | -- | -- | -- | -- |")
+    assert lines[3].startswith("| sparse | 0† | -- | -- | -- |")
     assert [path.name for path in report.paths] == ["table.md", "table.csv", "claims.md"]
     assert report.footnotes == (
         "† sparse / grpo / seed 1: failed at step 3 of 4: OutOfMemoryError: 3 GB asked.",
