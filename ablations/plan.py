@@ -9,6 +9,7 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ConfigDict
 
+from ablations.files import write
 from harness.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainConfig, without_none
 
 # The axes may grow under one name; everything else must stay as it was, or two studies would be mixed in one table.
@@ -88,15 +89,9 @@ def lay(folder: Path, plan: Plan) -> list[Path]:
         run.write(cell / "config.toml")
         cells.append(cell)
         manifest.append({"id": cell.name, "reward": run.reward, "objective": run.objective, "seed": run.seed})
-    _replace(folder / "manifest.json", json.dumps({"cells": manifest}, indent=1) + "\n")
-    _replace(existing, tomli_w.dumps(record))
+    write(folder / "manifest.json", (json.dumps({"cells": manifest}, indent=1) + "\n").encode())
+    write(existing, tomli_w.dumps(record).encode())
     return cells
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def conflicts(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
+from ablations.files import write
 from harness.config import RunConfig
 
 POLL_SECONDS = 0.25
@@ -145,9 +146,7 @@ def _last_line(folder: Path) -> str:
 
 def _record(cell: CellRun, state: str, error: dict[str, str] | None) -> None:
     cell.status = {**cell.status, "state": state, "error": error}
-    partial = cell.folder / "status.json.partial"
-    partial.write_text(json.dumps(cell.status, indent=1), encoding="utf-8")
-    partial.replace(cell.folder / "status.json")
+    write(cell.folder / "status.json", json.dumps(cell.status, indent=1).encode())
 
 
 def _stop(running: Sequence[CellRun]) -> None:

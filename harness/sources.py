@@ -21,7 +21,7 @@ class SourceError(ValueError):
 def model(name: str, recipe: str, lora_rank: int, progress: Progress) -> ModelConfig:
     """Resolves a model. `recipe` names the embedded base to make where `name` is `tiny`, which is trained in full."""
     if name == "tiny":
-        folder = tiny.base(recipe, progress)
+        folder = tiny.base_folder(recipe, progress)
         return ModelConfig(name="tiny", path=str(folder), fingerprint=cache.folder_digest(folder))
     folder = Path(name).expanduser()
     if not folder.is_dir():
@@ -70,7 +70,7 @@ def _downloaded(name: str) -> Path:
 def data(name: str, paths: list[Path]) -> DataConfig:
     """Resolves a data set: `tiny`, original files under any name, a folder of them, or a hub id."""
     if name == "tiny" and not paths:
-        folder = tiny.data()
+        folder = tiny.data_folder()
         return _from_files("tiny", folder / "train.jsonl", folder / "test.jsonl", folder / "dev.jsonl")
     if not paths and Path(name).is_dir():
         paths, name = [Path(name)], Path(name).resolve().name

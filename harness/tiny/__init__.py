@@ -18,7 +18,7 @@ _SOURCES = tuple(Path(__file__).parent.glob("*.py"))
 _PACKAGES = ("torch", "transformers", "trl", "tokenizers")
 
 
-def data() -> Path:
+def data_folder() -> Path:
     """A folder with `train`, `dev`, `test` and `unseen.jsonl` in GSM8K's format."""
     difficulty = RECIPES["default"].difficulty
     key = cache.digest({"sizes": SIZES, "difficulty": difficulty}, _SOURCES)
@@ -31,7 +31,7 @@ def data() -> Path:
     return cache.stage(f"tiny-data-{key}", make)
 
 
-def base(recipe: str, progress: Callable[[int, int], None] = lambda step, steps: None) -> Path:
+def base_folder(recipe: str, progress: Callable[[int, int], None] = lambda step, steps: None) -> Path:
     """The folder of the trained base; trained in a process of its own where the cache does not hold it.
 
     Args:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from harness.tiny.problems import Problem, evaluate, in_range, problems, think
 
 DRILL = "How many is it?"
-DRILL_STEPS = 12
+DRILL_STEPS = 8
 Steps = tuple[tuple[str, int], ...]
 
 

@@ -5,7 +5,6 @@ embeddings; that is what lets a model this small learn arithmetic in minutes.
 """
 
 import re
-import string
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -29,14 +28,14 @@ def vocabulary() -> list[str]:
     filled = " ".join(re.sub(r"\{\w+\}", " ", text) for text in texts)
     words = sorted({*re.findall(r"[A-Za-z]+", filled), *NAMES, *OBJECTS})
     markup = ["<think>", "</think>", "####", "\n", " ", *(f" {mark}" for mark in "+-*/="), ".", "?", ",", "%"]
-    numbers = [f"{space}{n}" for space in (" ", "") for n in range(101)]
-    spaced = [f"{space}{word}" for word in words for space in ("", " ")]
+    numbers = [f" {n}" for n in range(101)]
+    # A text begins with a capital; every other word follows a space.
+    spaced = [f" {word}" for word in words] + [word for word in words if word[0].isupper()]
     return list(dict.fromkeys([PAD, UNKNOWN, USER, ASSISTANT, END, *markup, *numbers, *spaced]))
 
 
 def build() -> PreTrainedTokenizerFast:
     """A fast tokenizer with chat template; saved and loaded like any other."""
-    assert set("+-*/=") <= set(string.punctuation)
     tokens = vocabulary()
     tokenizer = Tokenizer(models.WordLevel({token: index for index, token in enumerate(tokens)}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(TOKEN), "isolated")

@@ -1,0 +1,83 @@
+"""Plans: which cells there are, what may continue under one name, what is refused and how that is said."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablations.plan import Plan, PlanConflict, conflicts, lay
+
+
+def plan(**changes: Any) -> Plan:
+    plain: dict[str, Any] = {
+        "name": "study",
+        "preset": "smoke",
+        "baseline": "sparse",
+        "rewards": ("sparse", "format_answer"),
+        "objectives": ("grpo",),
+        "seeds": (0, 1),
+        "prompt": "bare",
+        "model": {"name": "tiny", "path": "/m", "fingerprint": "mm"},
+        "data": {"name": "tiny", "train": "/t", "test": "/e", "fingerprint": "dd"},
+        "train": {"steps": 2, "prompts_per_step": 2, "group_size": 4, "learning_rate": 1e-4, "max_new_tokens": 8},
+        "evaluation": {"test_items": 4, "samples": 1, "dev_items": 2, "every": 1},
+        "code": "cc",
+    }
+    return Plan.model_validate(plain | changes)
+
+
+def test_cells_are_the_product_of_the_axes_seed_by_seed(tmp_path: Path) -> None:
+    runs = list(plan().runs())
+    assert [(run.reward, run.seed) for run in runs] == [
+        ("sparse", 0),
+        ("format_answer", 0),
+        ("sparse", 1),
+        ("format_answer", 1),
+    ]
+    cells = lay(tmp_path, plan())
+    assert [cell.name for cell in cells] == [run.identity() for run in runs]
+    listed = json.loads((tmp_path / "manifest.json").read_text())["cells"]
+    assert [(row["id"], row["seed"]) for row in listed] == [(c.name, r.seed) for c, r in zip(cells, runs, strict=True)]
+    assert tomllib.loads((tmp_path / "plan.toml").read_text())["baseline"] == "sparse"
+
+
+def test_the_same_plan_continues_and_its_axes_may_grow(tmp_path: Path) -> None:
+    before = lay(tmp_path, plan())
+    assert lay(tmp_path, plan()) == before
+    more = lay(tmp_path, plan(rewards=("sparse", "format_answer", "random"), seeds=(0, 1, 2)))
+    assert set(before) < set(more)
+    assert len(more) == 9
+
+
+def test_files_elsewhere_are_no_other_plan(tmp_path: Path) -> None:
+    before = lay(tmp_path, plan())
+    moved = plan(model={"name": "tiny", "path": "/elsewhere", "fingerprint": "mm"})
+    assert lay(tmp_path, moved) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"rewards": ("sparse",)}, "rewards: it has format_answer, which this command leaves out"),
+        ({"seeds": (0,)}, "seeds: it has 1, which this command leaves out"),
+        ({"preset": "quick"}, "preset: smoke there, quick here"),
+        ({"code": "other"}, "code: cc there, other here"),
+        ({"data": {"name": "tiny", "train": "/t", "test": "/e", "fingerprint": "x"}}, "settings.data.fingerprint"),
+    ],
+    ids=["reward dropped", "seed dropped", "other sizes", "other code", "other data"],
+)
+def test_another_plan_of_that_name_is_refused_and_nothing_is_written(
+    tmp_path: Path, change: dict[str, Any], says: str
+) -> None:
+    lay(tmp_path, plan())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(PlanConflict, match=r"another study") as caught:
+        lay(tmp_path, plan(**change))
+    assert says in str(caught.value)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_equal_plans_have_no_conflicts() -> None:
+    assert conflicts(plan().record(), plan().record()) == []
