@@ -14,9 +14,9 @@ SETTINGS = {
 }
 
 
-def environment() -> dict[str, str]:
-    """The current environment with the settings filled in, for a child process."""
-    return {**SETTINGS, **os.environ}
+def environment(count: int = 1) -> dict[str, str]:
+    """The current environment with the settings filled in, for a child process of `count` threads."""
+    return {**SETTINGS, "OMP_NUM_THREADS": str(count), **os.environ}
 
 
 def apply() -> None:

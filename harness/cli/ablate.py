@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness import threads
 from harness.cli.errors import told
 from harness.cli.request import BadRequest, check_space, checked, planned
 
@@ -49,7 +50,6 @@ def ablate(
     from ablations.plan import PlanConflict, lay
     from ablations.report import build
     from evals.data import DataError
-    from harness import threads
     from harness.cli.report import show
     from harness.sources import SourceError
 
@@ -67,7 +67,7 @@ def ablate(
 
             try:
                 with view(console) as watch:
-                    run.run(cells, jobs or default_jobs(model), threads.environment(), watch)
+                    run.run(cells, *schedule(model, jobs), watch)
             except KeyboardInterrupt:
                 done = sum(cell.state == "done" for cell in cells)
                 typer.echo(f"stopped: {done} of {len(cells)} cells are done; the same command continues", err=True)
@@ -78,9 +78,16 @@ def ablate(
         raise typer.Exit(FAILED_CELLS)
 
 
-def default_jobs(model: str) -> int:
-    """One cell a core for the embedded model; other models get the machine to themselves."""
-    return (os.cpu_count() or 1) if model == "tiny" else 1
+def schedule(model: str, jobs: int) -> tuple[int, dict[str, str]]:
+    """Cells at a time, and the environment of each.
+
+    The embedded model runs one cell a core, always on one thread: its numbers must not depend on `--jobs`. Any other
+    model has the machine to itself and shares the cores among its threads.
+    """
+    cores = os.cpu_count() or 1
+    if model == "tiny":
+        return jobs or cores, threads.environment()
+    return jobs or 1, threads.environment(max(1, cores // (jobs or 1)))
 
 
 def announce(console: "Console", cells: "Sequence[CellRun]", folder: Path) -> None:

@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 
-ITEM_FIELDS = set(["id", "question", "gold", "completion", "correct", "status", "strict", "flexible", "tokens", "finish_reason", "sample", "seed"])
-METRIC_FIELDS = set(["step", "reward", "accuracy", "entropy", "kl", "length", "dead_groups", "seconds"])
-COLUMNS = ["reward", "objective", "model", "data", "seeds", "n", "accuracy", "accuracy_low", "accuracy_high", "strict", "flexible", "format", "tokens", "p_vs_baseline", "minutes"]
+ITEM_FIELDS = set("id question gold completion correct status strict flexible tokens finish_reason sample seed".split())
+METRIC_FIELDS = set("step reward accuracy entropy kl length dead_groups seconds".split())
+COLUMNS = (
+    "reward objective model data seeds n accuracy accuracy_low accuracy_high strict flexible format tokens "
+    "p_vs_baseline minutes"
+).split()
 
 
 @pytest.fixture(scope="module")
