@@ -8,7 +8,7 @@ Sizes = dict[str, dict[str, Any]]
 
 SEEDS: dict[Preset, int] = {"smoke": 1, "quick": 3, "full": 5}
 
-_TINY_TRAIN = {"prompts_per_step": 8, "group_size": 8, "learning_rate": 2e-4, "max_new_tokens": 40}
+_TINY_TRAIN = {"prompts_per_step": 8, "group_size": 8, "learning_rate": 4e-4, "max_new_tokens": 40}
 _MODEL_TRAIN = {"learning_rate": 1e-5, "max_new_tokens": 256}
 
 _SIZES: dict[str, dict[Preset, Sizes]] = {
@@ -18,8 +18,8 @@ _SIZES: dict[str, dict[Preset, Sizes]] = {
             "evaluation": {"test_items": 16, "samples": 2, "dev_items": 8, "every": 2},
         },
         "quick": {
-            "train": {**_TINY_TRAIN, "steps": 60},
-            "evaluation": {"test_items": 200, "samples": 2, "dev_items": 100, "every": 10},
+            "train": {**_TINY_TRAIN, "steps": 80},
+            "evaluation": {"test_items": 250, "samples": 4, "dev_items": 100, "every": 10},
         },
         "full": {
             "train": {**_TINY_TRAIN, "steps": 120},

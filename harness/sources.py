@@ -77,7 +77,9 @@ def data(name: str, paths: list[Path]) -> DataConfig:
     if len(paths) == 1 and paths[0].is_dir():
         paths = [paths[0] / "train.jsonl", paths[0] / "test.jsonl"]
     if len(paths) == 1:
-        raise SourceError(f"{paths[0]}: not a folder; give a folder with train.jsonl and test.jsonl, or both files")
+        raise SourceError(
+            f"{paths[0]}: not a folder; --data-path takes one with train.jsonl and test.jsonl, or both files"
+        )
     if not paths:
         folder = _from_hub(name)
         paths = [folder / "train.jsonl", folder / "test.jsonl"]

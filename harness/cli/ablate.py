@@ -43,7 +43,6 @@ def ablate(
 
     Example: harness ablate --rewards sparse,format_answer --seeds 3
     """
-    from pydantic import ValidationError
     from rich.console import Console
 
     from ablations import run
@@ -54,7 +53,7 @@ def ablate(
     from harness.sources import SourceError
 
     console = Console(stderr=True)
-    with told(BadRequest, SourceError, DataError, PlanConflict, run.StudyBusy, ValidationError):
+    with told(BadRequest, SourceError, DataError, PlanConflict, run.StudyBusy):
         request = checked(rewards, objectives, seeds, preset, override or [], jobs)
         plan = planned(request, model, data or ("tiny" if model == "tiny" else "gsm8k"), data_path, name, console)
         folder = results / plan.name

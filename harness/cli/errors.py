@@ -4,16 +4,27 @@ import contextlib
 from collections.abc import Iterator
 
 import typer
+from pydantic import ValidationError
 
 BAD_INPUT = 2
 
 
 @contextlib.contextmanager
 def told(*kinds: type[Exception]) -> Iterator[None]:
-    """Turns the named exceptions into their message on stderr and exit code 2."""
+    """Turns the named exceptions, and settings that do not validate, into lines on stderr and exit code 2."""
     try:
         yield
-    except kinds as error:
-        for line in str(error).strip().splitlines() or [type(error).__name__]:
+    except kinds + (ValidationError,) as error:
+        for line in _lines(error):
             typer.echo(f"error: {line}", err=True)
         raise typer.Exit(BAD_INPUT) from error
+
+
+def _lines(error: Exception) -> list[str]:
+    if isinstance(error, ValidationError):
+        return [f"{'.'.join(map(str, e['loc']))}: {_plainly(e['type'], e['msg'])}" for e in error.errors()]
+    return str(error).strip().splitlines() or [type(error).__name__]
+
+
+def _plainly(kind: str, message: str) -> str:
+    return "there is no such setting" if kind == "extra_forbidden" else message.removeprefix("Value error, ")

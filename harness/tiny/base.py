@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import threads
-from harness.tiny.corpus import Habits, rows
+from harness.tiny.corpus import rows
 from harness.tiny.recipe import RECIPES, Recipe
 
 
@@ -40,24 +40,21 @@ def model(recipe: Recipe, tokenizer: Any) -> Any:
     )
 
 
-def corpus(recipe: Recipe) -> list[dict[str, Any]]:
-    """Training rows in order: skills first, habits last."""
-    careful = Habits(plain=0, direct=0, careless=0)
-    skill = rows(recipe.seed, recipe.skill_steps * recipe.batch, careful, recipe.difficulty, recipe.drills)
-    habit = rows(recipe.seed + 1, recipe.habit_steps * recipe.batch, recipe.habits, recipe.difficulty)
-    return [
-        {
-            "prompt": [{"role": "user", "content": row["question"]}],
-            "completion": [{"role": "assistant", "content": row["completion"]}],
-        }
-        for row in (*by_length(list(skill), recipe), *by_length(list(habit), recipe))
-    ]
+def corpus(recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """Training rows in order, phase by phase."""
+    for number, phase in enumerate(recipe.phases):
+        drawn = rows(recipe.seed + number, phase.steps * recipe.batch, phase.habits, recipe.difficulty, phase.drills)
+        for row in by_length(list(drawn), recipe):
+            yield {
+                "prompt": [{"role": "user", "content": row["question"]}],
+                "completion": [{"role": "assistant", "content": row["completion"]}],
+            }
 
 
 def by_length(texts: list[dict[str, str]], recipe: Recipe) -> Iterator[dict[str, str]]:
-    """The same rows, neighbours of similar length sharing a batch within windows of 20 batches: little padding."""
+    """The same rows; within windows of 5 batches those of similar length share one, which saves a tenth in padding."""
     rng = random.Random(recipe.seed)
-    window = 20 * recipe.batch
+    window = 5 * recipe.batch
     for start in range(0, len(texts), window):
         near = sorted(texts[start : start + window], key=lambda row: len(row["question"] + row["completion"]))
         batches = [near[i : i + recipe.batch] for i in range(0, len(near), recipe.batch)]
@@ -86,7 +83,7 @@ def train(recipe: Recipe, folder: Path) -> None:
         args=SFTConfig(
             output_dir=tempfile.mkdtemp(prefix="harness-sft-"),
             seed=recipe.seed,
-            max_steps=recipe.skill_steps + recipe.habit_steps,
+            max_steps=recipe.steps,
             per_device_train_batch_size=recipe.batch,
             train_sampling_strategy="sequential",
             learning_rate=recipe.learning_rate,
@@ -104,7 +101,7 @@ def train(recipe: Recipe, folder: Path) -> None:
             logging_steps=100,
             disable_tqdm=True,
         ),
-        train_dataset=datasets.Dataset.from_list(corpus(recipe)),
+        train_dataset=datasets.Dataset.from_list(list(corpus(recipe))),
         processing_class=tokenizer,
         callbacks=[Progress()],
     )

@@ -1,8 +1,9 @@
-"""The corpus the embedded base is trained on: careful chains first, then the mixed habits of an unfiltered corpus.
+"""The corpus the embedded base is trained on: careful chains first, then careless ones, then other manners.
 
-The first part teaches the task. The last part sets the base's *habits* without removing what it can do: like a
-pretrained model it now answers in several manners, and many of its chains are careless. Reinforcement learning has
-two things to teach, and they are reported apart: to use the format, and to reason with care within it.
+The first part teaches the task. The later parts set the base's *habits* without removing what it can do: like a model
+pretrained on unfiltered text it reasons carelessly more often than not, and mostly answers in other manners altogether.
+Reinforcement learning has two things to teach, and they are reported apart: to use the format, and to reason with care
+within it.
 """
 
 import random

@@ -55,7 +55,7 @@ def refused(done: subprocess.CompletedProcess[str], tmp_path: Path, *says: str) 
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--rewards", "spars"], ["unknown reward", "sparse"]),
+        (["--rewards", "spars"], ["no reward is named 'spars'", "did you mean sparse"]),
         (["--rewards", "format_answer(format=)"], ["format_answer(format=)"]),
         (["--rewards", "format_answer(fromat=0.2)"], ["no parameter fromat"]),
         (["--rewards", "sparse,sparse"], ["--rewards names sparse twice"]),
@@ -80,7 +80,9 @@ def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
 
 def test_unknown_key_of_set_is_named(tmp_path: Path, model_folder: Path, data_folder: Path) -> None:
     flags = ("--rewards", "sparse", "--model", str(model_folder), "--data-path", str(data_folder))
-    refused(ablate(tmp_path, *flags, "--set", "train.stpes=3"), tmp_path, "train.stpes")
+    refused(
+        ablate(tmp_path, *flags, "--set", "train.stpes=3"), tmp_path, "error: train.stpes: there is no such setting"
+    )
 
 
 @pytest.mark.parametrize("line", ["{broken", '{"question": "x"}'], ids=["not json", "no answer"])
