@@ -27,7 +27,7 @@ class Recipe:
     phases: tuple[Phase, ...] = (
         Phase(1080, Habits(plain=0.0, direct=0.0, careless=0.0), drills=0.4),
         Phase(150, Habits(plain=0.0, direct=0.0, careless=0.55)),
-        Phase(70, Habits(plain=0.66, direct=0.24, careless=0.55)),
+        Phase(70, Habits(plain=0.72, direct=0.25, careless=0.55)),
     )
     batch: int = 16
     difficulty: int = 2
