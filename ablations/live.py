@@ -36,10 +36,18 @@ def _table(cells: Sequence[CellRun], seconds: float) -> "Table":
         table.add_column(name, justify="left" if name in ("cell", "state") else "right")
     for cell in cells:
         row = _last_metrics(cell)
-        state = str(cell.status.get("phase", "")) if cell.state == "running" else cell.state
+        state = _phase(cell)
         step = f"{cell.status.get('step', 0)}/{cell.config.train.steps}" if cell.state != "pending" else ""
         table.add_row(cell.label, state, step, _number(row, "reward"), _number(row, "accuracy"), _number(row, "length"))
     return table
+
+
+def _phase(cell: CellRun) -> str:
+    """`train`, or the evaluation in progress with its count, or how the cell ended."""
+    if cell.state != "running":
+        return cell.state
+    phase = str(cell.status.get("phase", "start"))
+    return f"{phase} {cell.status.get('graded')}/{cell.status.get('to_grade')}" if phase in ("base", "test") else phase
 
 
 def _last_metrics(cell: CellRun) -> dict[str, Any]:

@@ -8,25 +8,40 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 from harness import threads
 from harness.config import RunConfig
 
 State = Literal["running", "done", "failed", "interrupted"]
+PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft")
 
 
 @dataclass
 class Status:
-    """What `status.json` says. `phase` and `done`/`total` are for the live view; `seconds` is wall time so far."""
+    """What `status.json` says.
+
+    Attributes:
+        phase: load, base (measured), train, test (the result measured) or done.
+        graded, to_grade: completions of the evaluation in progress.
+        seconds: wall time so far.
+        generated_tokens: completion tokens sampled in training.
+        template: hash of the chat template.
+        error: type and message of what ended a failed run.
+    """
 
     state: State = "running"
     phase: str = "start"
     step: int = 0
     steps: int = 0
+    graded: int = 0
+    to_grade: int = 0
     seconds: float | None = None
     generated_tokens: int | None = None
     template: str | None = None
@@ -61,14 +76,17 @@ class Cell:
         from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
         from evals.data import load
+        from harness import chat
         from harness.trainers import grpo
 
         config = self.config
         set_seed(config.seed)
         tokenizer = AutoTokenizer.from_pretrained(config.model.path)
-        model = AutoModelForCausalLM.from_pretrained(config.model.path, dtype=_dtype())
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
+        device, dtype = placement()
+        model = AutoModelForCausalLM.from_pretrained(config.model.path, dtype=dtype, use_safetensors=True).to(device)
+        self.say(template=chat.template_hash(tokenizer), versions={name: version(name) for name in PACKAGES})
         items, dev, test = splits(config, load)
         measure = Measure(self, tokenizer, dev, test)
         self.say(phase="base")
@@ -109,7 +127,7 @@ class Measure:
             self.items[split],
             Sampling(config.train.max_new_tokens, temperature, seed=config.seed),
             samples,
-            lambda done: self.cell.say(),
+            lambda done: self.cell.say(graded=done, to_grade=samples * len(self.items[split])),
         )
 
     def test(self, model: Any, suffix: str) -> None:
@@ -140,10 +158,11 @@ def splits(config: RunConfig, load: Callable[..., list[Any]]) -> tuple[list[Any]
     return items[: -evaluation.dev_items], items[-evaluation.dev_items :], test
 
 
-def _dtype() -> Any:
+def placement() -> tuple[str, Any]:
+    """Device and dtype of the weights: bfloat16 on a CUDA device, float32 on a CPU."""
     import torch
 
-    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    return ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
 
 
 def _tokens(folder: Path, config: RunConfig) -> int:
@@ -155,8 +174,21 @@ def _tokens(folder: Path, config: RunConfig) -> int:
     return round(sum(row["length"] for row in rows) * batch)
 
 
+def end_with_parent() -> None:
+    """Ends this process when the one that started it is gone: a killed study must leave nobody writing its records."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 def main() -> None:
     threads.apply()
+    end_with_parent()
     cell = Cell(Path(sys.argv[1]))
     try:
         cell.run()
@@ -164,12 +196,11 @@ def main() -> None:
         cell.say(state="interrupted")
         sys.exit(130)
     except Exception as error:
-        # Recorded for the table, then raised: the traceback belongs in the cell's log.
-        cell.say(
-            state="failed",
-            error={"type": type(error).__name__, "message": str(error).splitlines()[0] if str(error) else ""},
-        )
-        raise
+        # Any end is a record: the traceback goes to the cell's log, the first line of its message to the table.
+        traceback.print_exc()
+        message = next(iter(str(error).splitlines()), "")
+        cell.say(state="failed", error={"type": type(error).__name__, "message": message})
+        sys.exit(1)
 
 
 if __name__ == "__main__":

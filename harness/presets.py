@@ -18,7 +18,7 @@ _SIZES: dict[str, dict[Preset, Sizes]] = {
             "evaluation": {"test_items": 16, "samples": 2, "dev_items": 8, "every": 2},
         },
         "quick": {
-            "train": {**_TINY_TRAIN, "steps": 80},
+            "train": {**_TINY_TRAIN, "steps": 60},
             "evaluation": {"test_items": 250, "samples": 4, "dev_items": 100, "every": 10},
         },
         "full": {

@@ -12,9 +12,10 @@ BAD_INPUT = 2
 @contextlib.contextmanager
 def told(*kinds: type[Exception]) -> Iterator[None]:
     """Turns the named exceptions, and settings that do not validate, into lines on stderr and exit code 2."""
+    expected: tuple[type[Exception], ...] = (*kinds, ValidationError)
     try:
         yield
-    except kinds + (ValidationError,) as error:
+    except expected as error:
         for line in _lines(error):
             typer.echo(f"error: {line}", err=True)
         raise typer.Exit(BAD_INPUT) from error

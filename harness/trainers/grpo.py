@@ -109,7 +109,7 @@ def metrics_row(step: int, logs: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in logs.items()
         if key.startswith("component/")
     }
-    return {
+    row = {
         "step": step,
         "reward": logs["reward"],
         **components,
@@ -124,6 +124,7 @@ def metrics_row(step: int, logs: Mapping[str, Any]) -> dict[str, Any]:
         # Wall time would make two equal runs differ: it is in timing.jsonl, under the same step.
         "seconds": None,
     }
+    return {name: value if value is None or math.isfinite(value) else None for name, value in row.items()}
 
 
 class Heartbeat(TrainerCallback):  # type: ignore[misc]
@@ -148,7 +149,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             self.measure(state.global_step)
 
 
-def arguments(config: RunConfig, folder: Path, use_cpu: bool) -> GRPOConfig:
+def arguments(config: RunConfig, folder: Path, on_cpu: bool) -> GRPOConfig:
     """The run's `GRPOConfig`: the objective's settings, the run's sizes, float32 on a CPU."""
     train = config.train
     batch = train.prompts_per_step * train.group_size
@@ -167,9 +168,9 @@ def arguments(config: RunConfig, folder: Path, use_cpu: bool) -> GRPOConfig:
         temperature=train.temperature,
         max_completion_length=train.max_new_tokens,
         beta=train.beta,
-        use_cpu=use_cpu,
-        bf16=not use_cpu,
-        gradient_checkpointing=not use_cpu,
+        use_cpu=on_cpu,
+        bf16=not on_cpu,
+        gradient_checkpointing=not on_cpu,
         logging_steps=1,
         save_strategy="no",
         report_to="none",
@@ -198,7 +199,7 @@ def train(
     trainer = Trainer(
         model=model,
         reward_funcs=reward,
-        args=arguments(config, folder, use_cpu=model.device.type == "cpu"),
+        args=arguments(config, folder, on_cpu=model.device.type == "cpu"),
         train_dataset=dataset,
         processing_class=tokenizer,
         callbacks=list(callbacks),
