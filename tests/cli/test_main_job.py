@@ -91,7 +91,7 @@ def test_table_numbers_are_those_of_the_items(study: Path) -> None:
         items = lines(folder / "items.jsonl")
         assert float(row["accuracy"]) == pytest.approx(sum(item["correct"] for item in items) / len(items))
         assert int(row["n"]) == len({item["id"] for item in items})
-        assert float(row["tokens"]) == pytest.approx(sum(item["tokens"] for item in items) / len(items))
+        assert float(row["tokens"]) == pytest.approx(sum(item["tokens"] for item in items) / len(items), abs=1e-3)
 
 
 def test_figures_and_claims_are_there(study: Path) -> None:
