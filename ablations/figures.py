@@ -97,7 +97,8 @@ def given_format(study: Study) -> "Figure | None":
         _plot(axis, drawn, scale=100)
         _label(axis, title, unit)
     entries = {item.place: item for drawn in panels for item in drawn}
-    return _finish(figure, study, [entries[place] for place in sorted(entries)], RANGE)
+    note = f"{RANGE}; a mean is drawn where every seed has formatted completions"
+    return _finish(figure, study, [entries[place] for place in sorted(entries)], note)
 
 
 def _plot(axis: "Axes", drawn: Sequence[Series], scale: float = 1) -> None:

@@ -18,19 +18,17 @@ class SourceError(ValueError):
     """A model or data set cannot be used as named; the message says what to do."""
 
 
-def model(name: str, recipe: str, lora_rank: int, progress: Progress) -> ModelConfig:
-    """Resolves a model. `recipe` names the embedded base to make where `name` is `tiny`, which is trained in full."""
+def model(name: str, recipe: str, progress: Progress) -> ModelConfig:
+    """Resolves a model. `recipe` names the embedded base to make where `name` is `tiny`."""
+    local = Path(name).expanduser()
     if name == "tiny":
-        folder = tiny.base_folder(recipe, progress)
-        return ModelConfig(name="tiny", path=str(folder), fingerprint=cache.folder_digest(folder))
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        folder = _downloaded(name)
+        folder, label = tiny.base_folder(recipe, progress), "tiny"
+    elif local.is_dir():
+        folder, label = local.resolve(), local.resolve().name
+    else:
+        folder, label = _downloaded(name), name
     check_model(folder)
-    label = folder.name if Path(name).expanduser().is_dir() else name
-    return ModelConfig(
-        name=label, path=str(folder.resolve()), fingerprint=cache.folder_digest(folder), lora_rank=lora_rank
-    )
+    return ModelConfig(name=label, path=str(folder), fingerprint=cache.folder_digest(folder))
 
 
 def check_model(folder: Path) -> None:

@@ -3,7 +3,8 @@
 import contextlib
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ablations.plan import Plan
+    from harness.config import DataConfig
 
 # What a cell writes besides the trained weights: records, its log, a share of the figures.
 RECORDS_BYTES = 20_000_000
@@ -22,88 +24,116 @@ class BadRequest(ValueError):
     """One or more flags cannot be used; each line of the message is one problem and its fix."""
 
 
-def checked(
-    rewards: str, objectives: str, seeds: str | None, preset: str, overrides: list[str], jobs: int
-) -> dict[str, Any]:
-    """Parses the flags; raises `BadRequest` with all problems at once."""
-    import rewards as registry
-    from harness.trainers.objectives import UnknownObjective, objective
+@dataclass(frozen=True)
+class Request:
+    """The flags, parsed. `changes` are the `(table, key, value)` of `--set`, applied over the preset's sizes."""
 
+    rewards: tuple[str, ...]
+    objectives: tuple[str, ...]
+    seeds: int
+    preset: Preset
+    changes: tuple[tuple[str, str, str], ...]
+
+
+def checked(
+    rewards: str, objectives: str, seeds: str | None, preset: str, overrides: Sequence[str], jobs: int
+) -> Request:
+    """Parses the flags; raises `BadRequest` with all problems at once."""
     problems: list[str] = []
-    specs: list[str] = []
-    try:
-        for part in registry.split(rewards):
-            try:
-                specs.append(registry.parse(part).spec)
-            except registry.RewardError as error:
-                problems.append(str(error))
-    except registry.RewardError as error:
-        problems.append(str(error))
-    names = [part.strip() for part in objectives.split(",")]
-    for part in names:
-        try:
-            objective(part)
-        except UnknownObjective as error:
-            problems.append(str(error))
-    for kind, values in (("--rewards", specs), ("--objectives", names)):
-        problems += [f"{kind} names {value} twice" for value in dict.fromkeys(values) if values.count(value) > 1]
-    if preset not in PRESETS:
+    specs = _rewards(rewards, problems)
+    names = _objectives(objectives, problems)
+    for flag, values in (("--rewards", specs), ("--objectives", names)):
+        problems += [f"{flag} names {value} twice" for value in dict.fromkeys(values) if values.count(value) > 1]
+    sized = next((known for known in PRESETS if known == preset), None)
+    if sized is None:
         problems.append(f"--preset {preset}: give {', '.join(PRESETS)}")
-    count = SEEDS.get(preset, 1) if seeds is None else _count(seeds, problems)  # type: ignore[call-overload]
+    if seeds is not None and not re.fullmatch(r"[1-9][0-9]{0,2}", seeds):
+        problems.append(f"--seeds {seeds}: give how many seeds, a whole number from 1 to 999")
     if jobs < 0:
         problems.append(f"--jobs {jobs}: give 0 or more")
     changes = [_override(text, problems) for text in overrides]
-    if problems:
+    if problems or sized is None:
         raise BadRequest("\n".join(problems))
-    return {"rewards": specs, "objectives": names, "seeds": range(count), "preset": preset, "changes": changes}
+    count = SEEDS[sized] if seeds is None else int(seeds)
+    return Request(tuple(specs), tuple(names), count, sized, tuple(changes))
 
 
-def _count(text: str, problems: list[str]) -> int:
-    if not text.isdecimal() or not 1 <= int(text[:6]) <= 1000:
-        problems.append(f"--seeds {text}: give how many seeds, a whole number from 1 to 1000")
-        return 1
-    return int(text)
+def _rewards(text: str, problems: list[str]) -> list[str]:
+    """The specs in canonical form, so that two spellings of one reward are one cell."""
+    import rewards as registry
+
+    specs = []
+    try:
+        parts = registry.split(text)
+    except registry.RewardError as error:
+        problems.append(str(error))
+        return []
+    for part in parts:
+        try:
+            specs.append(registry.parse(part).spec)
+        except registry.RewardError as error:
+            problems.append(str(error))
+    return specs
+
+
+def _objectives(text: str, problems: list[str]) -> list[str]:
+    from harness.trainers.objectives import UnknownObjective, objective
+
+    names = [part.strip() for part in text.split(",")]
+    for name in names:
+        try:
+            objective(name)
+        except UnknownObjective as error:
+            problems.append(str(error))
+    return names
 
 
 def _override(text: str, problems: list[str]) -> tuple[str, str, str]:
     match = re.fullmatch(r"(train|evaluation|model)\.(\w+)=(\S+)", text)
-    if match is None:
+    if match is None or (match[1] == "model" and match[2] != "lora_rank"):
         problems.append(f"--set {text}: give train.KEY=VALUE, evaluation.KEY=VALUE or model.lora_rank=VALUE")
         return "", "", ""
     return match[1], match[2], match[3]
 
 
-def planned(request: dict[str, Any], model: str, data: str, data_path: str, name: str, console: "Console") -> "Plan":
+def planned(request: Request, model: str, data: str, data_path: str, name: str, console: "Console") -> "Plan":
     """Resolves model and data (making the embedded base where the cache lacks it) and joins everything in a plan."""
     from ablations.plan import Plan
-    from evals.data import load
     from harness import code, sources
 
-    preset: Preset = request["preset"]
-    tables: dict[str, dict[str, Any]] = {**sizes(preset, model), "model": {}}
-    for table, key, value in request["changes"]:
+    tables: dict[str, dict[str, Any]] = {**sizes(request.preset, model), "model": {}}
+    for table, key, value in request.changes:
         tables[table][key] = value
-    paths = [Path(part).expanduser() for part in data_path.split(",") if part]
-    found = sources.data(data, paths)
-    for file in (found.train, found.test):
-        load(Path(file))
-    rank = int(tables["model"].get("lora_rank", 0 if model == "tiny" else LORA_RANK))
+    found = sources.data(data, [Path(part).expanduser() for part in data_path.split(",") if part])
+    _check_lines(found)
+    rank = tables["model"].get("lora_rank", 0 if model == "tiny" else LORA_RANK)
     with base_progress(console) as progress:
-        weights = sources.model(model, "smoke" if preset == "smoke" else "default", rank, progress)
+        weights = sources.model(model, "smoke" if request.preset == "smoke" else "default", progress)
     return Plan(
-        name=name or slug([model, data, *request["rewards"], *request["objectives"], preset]),
-        preset=preset,
-        baseline=request["rewards"][0],
-        rewards=tuple(request["rewards"]),
-        objectives=tuple(request["objectives"]),
-        seeds=tuple(request["seeds"]),
+        name=name or slug([model, data, *request.rewards, *request.objectives, request.preset]),
+        preset=request.preset,
+        baseline=request.rewards[0],
+        rewards=request.rewards,
+        objectives=request.objectives,
+        seeds=tuple(range(request.seeds)),
         prompt="bare" if model == "tiny" else "think",
-        model=weights,
+        model=weights.model_dump() | {"lora_rank": rank},  # type: ignore[arg-type]
         data=found,
         train=tables["train"],  # type: ignore[arg-type]  # pydantic validates the table
         evaluation=tables["evaluation"],  # type: ignore[arg-type]
         code=code.fingerprint(),
     )
+
+
+def _check_lines(data: "DataConfig") -> None:
+    """Reads every line now, so that a malformed one is told before anything runs; the same for golds."""
+    import rewards as registry
+    from evals.data import DataError, load
+
+    for file in (data.train, data.test):
+        items = load(Path(file))
+        if all(registry.verify("", item.gold).status == "unparseable_gold" for item in items):
+            raise DataError(f"{file}: no gold answer can be read as a number; the field `answer` must end in `#### 18`")
 
 
 def slug(parts: list[str]) -> str:
@@ -116,12 +146,14 @@ def base_progress(console: "Console") -> Iterator[Callable[[int, int], None]]:
     """A progress bar that appears only if the embedded base has to be trained."""
     from rich.progress import Progress, TaskID
 
-    with Progress(console=console, transient=True) as bar:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         tasks: list[TaskID] = []
 
         def advance(step: int, steps: int) -> None:
             if not tasks:
-                tasks.append(bar.add_task("training the embedded base (once)", total=steps))
+                tasks.append(bar.add_task("training the embedded base, once", total=steps))
+                if not console.is_terminal:
+                    console.print("training the embedded base, once")
             bar.update(tasks[0], completed=step)
 
         yield advance

@@ -12,8 +12,8 @@ NO_PROGRESS = lambda step, steps: None  # noqa: E731
 
 
 def test_a_model_folder_is_taken_with_its_fingerprint(model_folder: Path) -> None:
-    found = sources.model(str(model_folder), "default", 16, NO_PROGRESS)
-    assert (found.name, found.path, found.lora_rank) == (model_folder.name, str(model_folder), 16)
+    found = sources.model(str(model_folder), "default", NO_PROGRESS)
+    assert (found.name, found.path) == (model_folder.name, str(model_folder))
     assert len(found.fingerprint) == 12
 
 
@@ -34,18 +34,18 @@ def test_an_incomplete_model_folder_is_refused(model_folder: Path, tmp_path: Pat
     for path in removed:
         path.unlink()
     with pytest.raises(sources.SourceError, match=says):
-        sources.model(str(folder), "default", 0, NO_PROGRESS)
+        sources.model(str(folder), "default", NO_PROGRESS)
 
 
 def test_a_name_that_is_no_folder_and_no_hub_id_is_refused() -> None:
     with pytest.raises(sources.SourceError, match="neither a folder nor a hub id"):
-        sources.model("no such model!", "default", 0, NO_PROGRESS)
+        sources.model("no such model!", "default", NO_PROGRESS)
 
 
 def test_a_hub_that_cannot_be_reached_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(sources.SourceError, match="not to be had from the hub") as caught:
-        sources.model("nobody/nothing", "default", 0, NO_PROGRESS)
+        sources.model("nobody/nothing", "default", NO_PROGRESS)
     assert "\n" not in str(caught.value)
 
 

@@ -1,0 +1,65 @@
+"""The flags of the main job, parsed and checked before anything starts."""
+
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import request
+from harness.cli.request import BadRequest, Request, check_space, checked, slug
+
+
+def asked(**flags: Any) -> Request:
+    defaults = {"rewards": "sparse", "objectives": "grpo", "seeds": None, "preset": "quick", "overrides": [], "jobs": 0}
+    return checked(**{**defaults, **flags})
+
+
+def test_commas_inside_parentheses_belong_to_the_spec() -> None:
+    found = asked(rewards="format_answer(format=0.1,answer=0.9),sparse").rewards
+    assert found == ("format_answer(format=0.1,answer=0.9)", "sparse")
+
+
+def test_two_spellings_of_one_reward_are_one_cell() -> None:
+    assert asked(rewards=" format_answer( format = 0.20 ) ").rewards == asked(rewards="format_answer").rewards
+
+
+@pytest.mark.parametrize(("preset", "count"), [("smoke", 1), ("quick", 3), ("full", 5)])
+def test_seeds_come_from_the_preset_where_not_given(preset: str, count: int) -> None:
+    assert asked(preset=preset).seeds == count
+    assert asked(preset=preset, seeds="7").seeds == 7
+
+
+def test_set_takes_tables_and_refuses_what_is_resolved() -> None:
+    assert asked(overrides=["train.steps=9", "model.lora_rank=4"]).changes == (
+        ("train", "steps", "9"),
+        ("model", "lora_rank", "4"),
+    )
+    with pytest.raises(BadRequest, match=r"--set model\.path=/x"):
+        asked(overrides=["model.path=/x"])
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (["tiny", "tiny", "sparse", "grpo", "quick"], "tiny-sparse-grpo-quick"),
+        (["owner/Model", "format_answer(format=0.1)"], "owner-Model-format_answer-format-0.1"),
+        (["../../etc", "x"], "..-..-etc-x"),
+    ],
+    ids=["plain", "spec and hub id", "no way out of the results folder"],
+)
+def test_names_are_made_from_the_flags(parts: list[str], name: str) -> None:
+    assert slug(parts) == name
+
+
+def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(request.shutil, "disk_usage", lambda path: usage(100, 99, 1))
+
+    class Plan:
+        rewards, objectives, seeds = ("a", "b"), ("grpo",), (0, 1, 2)
+        model = namedtuple("model", "path lora_rank")(str(tmp_path), 0)
+
+    with pytest.raises(BadRequest, match=r"needs about 0\.1 GB and .* has 0\.0 GB free"):
+        check_space(tmp_path / "results" / "x", Plan())  # type: ignore[arg-type]
+    assert not (tmp_path / "results").exists()
