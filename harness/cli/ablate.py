@@ -23,10 +23,14 @@ INTERRUPTED = 130
 def ablate(
     rewards: Annotated[str, typer.Option(help="Reward specs, comma separated; the first is the baseline.")],
     objectives: Annotated[str, typer.Option(help="Objectives, comma separated.")] = "grpo",
-    seeds: Annotated[str | None, typer.Option(help="How many seeds (0, 1, ...). Default: 1, 3 or 5 by preset.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N", help="How many seeds. Default: 1, 3 or 5 by preset.")
+    ] = None,
     preset: Annotated[str, typer.Option(help="Sizes: smoke, quick or full.")] = "quick",
     model: Annotated[str, typer.Option(help="tiny, a Hugging Face folder or a hub id.")] = "tiny",
-    data: Annotated[str, typer.Option(help="tiny, gsm8k, a folder with train.jsonl and test.jsonl, or a hub id.")] = "",
+    data: Annotated[
+        str, typer.Option(help="tiny (default with the tiny model), gsm8k (else), a folder, or a hub id.")
+    ] = "",
     data_path: Annotated[str, typer.Option(help="Original files: a folder, or TRAIN.jsonl,TEST.jsonl.")] = "",
     name: Annotated[str, typer.Option(help="Name of the study; made from the flags where not given.")] = "",
     results: Annotated[Path, typer.Option(help="Folder of all studies.")] = Path("results"),
@@ -54,7 +58,7 @@ def ablate(
 
     console = Console(stderr=True)
     with told(BadRequest, SourceError, DataError, PlanConflict, run.StudyBusy):
-        request = checked(rewards, objectives, seeds, preset, override or [], jobs)
+        request = checked(rewards, objectives, seeds, preset, name, override or [], jobs)
         plan = planned(request, model, data or ("tiny" if model == "tiny" else "gsm8k"), data_path, name, console)
         folder = results / plan.name
         check_space(folder, plan)

@@ -36,7 +36,13 @@ class Request:
 
 
 def checked(
-    rewards: str, objectives: str, seeds: str | None, preset: str, overrides: Sequence[str], jobs: int
+    rewards: str,
+    objectives: str,
+    seeds: str | None,
+    preset: str,
+    name: str,
+    overrides: Sequence[str],
+    jobs: int,
 ) -> Request:
     """Parses the flags; raises `BadRequest` with all problems at once."""
     problems: list[str] = []
@@ -49,6 +55,8 @@ def checked(
         problems.append(f"--preset {preset}: give {', '.join(PRESETS)}")
     if seeds is not None and not re.fullmatch(r"[1-9][0-9]{0,2}", seeds):
         problems.append(f"--seeds {seeds}: give how many seeds, a whole number from 1 to 999")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]*", name) or name.startswith("."):
+        problems.append(f"--name {name}: give letters, digits, _, - and dots; it becomes a folder of --results")
     if jobs < 0:
         problems.append(f"--jobs {jobs}: give 0 or more")
     changes = [_override(text, problems) for text in overrides]

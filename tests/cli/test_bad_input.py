@@ -65,6 +65,7 @@ def refused(done: subprocess.CompletedProcess[str], tmp_path: Path, *says: str) 
         (["--rewards", "sparse", "--preset", "huge"], ["--preset huge: give smoke, quick, full"]),
         (["--rewards", "sparse", "--set", "steps=3"], ["--set steps=3: give train.KEY=VALUE"]),
         (["--rewards", "sparse", "--jobs", "-1"], ["--jobs -1"]),
+        (["--rewards", "sparse", "--name", "../up"], ["--name ../up: give letters"]),
     ],
     ids=lambda value: " ".join(value[1:]) if value[0] == "--rewards" else None,
 )

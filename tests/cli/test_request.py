@@ -11,8 +11,8 @@ from harness.cli.request import BadRequest, Request, check_space, checked, slug
 
 
 def asked(**flags: Any) -> Request:
-    defaults = {"rewards": "sparse", "objectives": "grpo", "seeds": None, "preset": "quick", "overrides": [], "jobs": 0}
-    return checked(**{**defaults, **flags})
+    sizes = {"seeds": None, "preset": "quick", "overrides": [], "jobs": 0}
+    return checked(**{"rewards": "sparse", "objectives": "grpo", "name": "", **sizes, **flags})
 
 
 def test_commas_inside_parentheses_belong_to_the_spec() -> None:
