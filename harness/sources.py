@@ -11,6 +11,8 @@ from harness import cache, tiny
 from harness.config import DataConfig, ModelConfig
 
 Progress = Callable[[int, int], None]
+# The test file of each: `tiny-unseen` measures on templates that no training problem has.
+EMBEDDED_DATA = {"tiny": "test.jsonl", "tiny-unseen": "unseen.jsonl"}
 HUB_DATA = {"gsm8k": ("openai/gsm8k", "main")}
 
 
@@ -66,10 +68,10 @@ def _downloaded(name: str) -> Path:
 
 
 def data(name: str, paths: list[Path]) -> DataConfig:
-    """Resolves a data set: `tiny`, original files under any name, a folder of them, or a hub id."""
-    if name == "tiny" and not paths:
+    """Resolves a data set: an embedded one, original files under any name, a folder of them, or a hub id."""
+    if name in EMBEDDED_DATA and not paths:
         folder = tiny.data_folder()
-        return _from_files("tiny", folder / "train.jsonl", folder / "test.jsonl", folder / "dev.jsonl")
+        return _from_files(name, folder / "train.jsonl", folder / EMBEDDED_DATA[name], folder / "dev.jsonl")
     if not paths and Path(name).is_dir():
         paths, name = [Path(name)], Path(name).resolve().name
     if len(paths) == 1 and paths[0].is_dir():

@@ -74,3 +74,11 @@ def test_fingerprint_follows_the_bytes_not_the_place(data_folder: Path, tmp_path
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(sources.SourceError, match=r"train\.jsonl: no such file"):
         sources.data("gsm8k", [tmp_path])
+
+
+def test_embedded_data_measures_on_seen_or_on_unseen_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    seen, unseen = sources.data("tiny", []), sources.data("tiny-unseen", [])
+    assert seen.train == unseen.train
+    assert (Path(seen.test).name, Path(unseen.test).name) == ("test.jsonl", "unseen.jsonl")
+    assert seen.fingerprint != unseen.fingerprint
