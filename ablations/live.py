@@ -31,7 +31,9 @@ def _table(cells: Sequence[CellRun], seconds: float) -> "Table":
     from rich.table import Table
 
     done = sum(cell.state == "done" for cell in cells)
-    table = Table(title=f"{done} of {len(cells)} cells done, {seconds:.0f} s", title_justify="left")
+    left = _minutes_left(cells)
+    ending = "" if left is None else f", about {left:.0f} min left"
+    table = Table(title=f"{done} of {len(cells)} cells done, {seconds:.0f} s{ending}", title_justify="left")
     for name in ("cell", "state", "step", "reward", "accuracy", "tokens"):
         table.add_column(name, justify="left" if name in ("cell", "state") else "right")
     for cell in cells:
@@ -40,6 +42,17 @@ def _table(cells: Sequence[CellRun], seconds: float) -> "Table":
         step = f"{cell.status.get('step', 0)}/{cell.config.train.steps}" if cell.state != "pending" else ""
         table.add_row(cell.label, state, step, _number(row, "reward"), _number(row, "accuracy"), _number(row, "length"))
     return table
+
+
+def _minutes_left(cells: Sequence[CellRun]) -> float | None:
+    """The mean time of the finished cells times the share of the others still to do; None before one is finished."""
+    spent = [cell.status["seconds"] for cell in cells if cell.state == "done"]
+    running = [cell for cell in cells if cell.state == "running"]
+    if not spent or not running:
+        return None
+    waiting = sum(cell.state == "pending" for cell in cells)
+    begun = sum(1 - cell.status.get("step", 0) / cell.config.train.steps for cell in running)
+    return float(sum(spent) / len(spent) * (waiting + begun) / len(running) / 60)
 
 
 def _phase(cell: CellRun) -> str:
