@@ -89,6 +89,9 @@ class _Plain:
 
     def __call__(self, cells: Sequence[CellRun]) -> None:
         tick = time.monotonic() - self.last > PLAIN_SECONDS
+        if not self.said:
+            # What an earlier run finished is no news.
+            self.said = {cell.folder.name: cell.state for cell in cells if cell.process is None}
         for cell in cells:
             phase = str(cell.status.get("phase", cell.state)) if cell.state == "running" else cell.state
             training = tick and phase == "train"

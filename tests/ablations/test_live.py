@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,14 @@ def test_an_evaluation_in_progress_is_counted(tmp_path: Path) -> None:
 def test_plain_lines_tell_changes_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(force_terminal=False, width=100)
     running = cell(tmp_path / "a", state="running", phase="train", step=1)
+    running.process = subprocess.Popen(["true"])
+    running.process.wait()
+    earlier = cell(tmp_path / "b", state="done")
     with live.view(console) as watch:
-        watch([running])
-        watch([running])
+        watch([running, earlier])
+        watch([running, earlier])
         running.status = {"state": "done"}
-        watch([running])
+        watch([running, earlier])
     assert capsys.readouterr().out.splitlines() == [
         "sparse / grpo / seed 0: train, step 1/10",
         "sparse / grpo / seed 0: done",
