@@ -192,6 +192,31 @@ def wait_for_phase(folder: Path, reward: str, phase: str) -> None:
     raise AssertionError(f"{reward} never reached {phase}")
 
 
+def test_a_killed_study_leaves_no_cell_running_and_the_same_command_continues(study: Path, home: Path) -> None:
+    name = ("--name", "killed", "--jobs", "1")
+    process = subprocess.Popen(command(home, *SMOKE, *name), stderr=subprocess.DEVNULL, env=environment(home))
+    folder = home / "results" / "killed"
+    wait_for_phase(folder, "sparse", "train")
+    cell = json.loads((cells(folder)["sparse"] / "status.json").read_text())["pid"]
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while alive(cell) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(cell)
+    harness(home, *SMOKE, *name)
+    for reward, path in cells(folder).items():
+        assert (path / "metrics.jsonl").read_bytes() == (cells(study)[reward] / "metrics.jsonl").read_bytes()
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and waits to be reaped by whoever adopted it does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
 def test_a_second_run_of_a_busy_study_says_who_holds_it(study: Path, home: Path) -> None:
     process = subprocess.Popen(
         command(home, *SMOKE, "--name", "busy"), stderr=subprocess.PIPE, text=True, env=environment(home)
