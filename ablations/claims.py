@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from ablations.comparisons import Comparison, compare, compare_area
+from ablations.comparisons import Comparison, compare, compare_area, compare_steps
 from ablations.digits import bracketed, p_value, percent, points, whole
 from ablations.estimates import FEWEST_FOR_STARS, Estimate
 from ablations.records import Study
@@ -22,6 +22,7 @@ def claims(study: Study, rows: Sequence[SummaryRow]) -> tuple[str, ...]:
         *_size(trained),
         *(sentence for row in trained if row.seeds for sentence in _rise(row)),
         *(_end_point(item) for item in compare(study)),
+        *(_when(*pair, steps) for pair, steps in compare_steps(study).items()),
         *(_area(item) for item in compare_area(study) if item.seeds),
         *_speed(trained),
     )
@@ -88,6 +89,17 @@ def _end_point(item: Comparison) -> str:
         f"{pair}: no difference in final accuracy is shown, {numbers}; with this spread over seeds a true difference "
         f"below {percent(item.detectable)} points would be missed more often than one time in five {CELLS}."
     )
+
+
+def _when(reward: str, objective: str, steps: Sequence[tuple[int, Comparison]]) -> str:
+    """Say at which training steps the dev accuracies differ, and where the difference is largest."""
+    pair = f"{reward} against {steps[0][1].baseline} under {objective}"
+    test = f"(paired t at each of {len(steps)} steps, p < 0.05 after Holm over them)"
+    at, widest = max(steps, key=lambda entry: abs(entry[1].difference.value or 0.0))
+    most = f"the mean difference is largest at step {at}, {bracketed(widest.difference)}"
+    apart = [str(step) for step, item in steps if item.p_holm is not None and item.p_holm < 0.05]
+    where = f"at step{'' if len(apart) == 1 else 's'} {', '.join(apart)}" if apart else "at no single step"
+    return f"{pair}: dev accuracy is shown to differ {where} {test}; {most} {CURVES}."
 
 
 def _area(item: Comparison) -> str:

@@ -1,9 +1,9 @@
 """Rewards against the baseline reward, seed by seed: difference, interval, paired test, and what it could miss."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ablations.curves import area
+from ablations.curves import accuracy_curve, area
 from ablations.estimates import Estimate, detectable, over_seeds, paired_p
 from ablations.measures import score
 from ablations.records import Cell, Study
@@ -60,6 +60,35 @@ def compare(study: Study, measure: Measure = final_accuracy) -> tuple[Comparison
 def compare_area(study: Study) -> tuple[Comparison, ...]:
     """Compare the mean height of the dev accuracy curve instead of its end: who learned sooner."""
     return compare(study, area)
+
+
+def compare_steps(study: Study) -> dict[tuple[str, str], list[tuple[int, Comparison]]]:
+    """Compare the dev accuracy at every evaluated step after the base: `{(reward, objective): [(step, comparison)]}`.
+
+    The `p_holm` of a comparison is corrected over the steps of its reward, for the question is when they differ.
+    """
+    from evals.statistics.holm import holm
+
+    steps = sorted({point.step for cell in study.cells if cell.done for point in cell.curve if point.step > 0})
+    found: dict[tuple[str, str], list[tuple[int, Comparison]]] = {}
+    for step in steps:
+        for item in compare(study, _dev_accuracy(step)):
+            if item.seeds > 1:
+                found.setdefault((item.reward, item.objective), []).append((step, item))
+    return {
+        key: [
+            (step, replace(item, p_holm=p))
+            for (step, item), p in zip(items, holm([item.p for _, item in items]), strict=True)
+        ]
+        for key, items in found.items()
+    }
+
+
+def _dev_accuracy(step: int) -> Measure:
+    def measure(cell: Cell) -> float | None:
+        return dict(zip(*accuracy_curve(cell), strict=True)).get(step)
+
+    return measure
 
 
 def _differences(study: Study, reward: str, objective: str, measure: Measure) -> list[float]:

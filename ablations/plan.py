@@ -79,7 +79,7 @@ def lay(folder: Path, plan: Plan) -> list[Path]:
         if differences:
             raise PlanConflict(
                 f"{folder} already holds another study ({'; '.join(differences)}); "
-                "choose another --name, or repeat its own settings to continue it"
+                "choose another --name, repeat its own settings to continue it, or delete the folder"
             )
     cells = []
     manifest: list[dict[str, Any]] = []

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
-from studies import Write, cell
+from studies import Write, cell, point
 
 from ablations.claims import claims
-from ablations.records import load_study
-from ablations.summary import summarise
+from ablations.records import Study, load_study
+from ablations.summary import SummaryRow, summarise
 
 
 def spread(count: int, total: int = 40) -> str:
@@ -51,3 +52,24 @@ def test_five_seeds_are_not_called_small(write: Write) -> None:
 def test_every_sentence_names_its_file(write: Write) -> None:
     text = sentences(write, {"a": (20, 21, 22), "b": (22, 20, 24)})
     assert all(re.search(r"\(`[^`]+`\)\.$", line) for line in text.splitlines())
+
+
+def test_it_is_said_when_the_curves_differ(write: Write) -> None:
+    """At step 10 `b` is 30 points ahead in all three seeds but for a point; at step 20 the seeds disagree."""
+    curves = {
+        "a": [[(0, 0.1), (10, 0.20), (20, 0.5)], [(0, 0.1), (10, 0.21), (20, 0.5)], [(0, 0.1), (10, 0.22), (20, 0.5)]],
+        "b": [[(0, 0.1), (10, 0.50), (20, 0.4)], [(0, 0.1), (10, 0.52), (20, 0.6)], [(0, 0.1), (10, 0.52), (20, 0.5)]],
+    }
+    cells = [
+        cell(spread(20 + s), reward, s, curve=[point(*at) for at in seed])
+        for reward, seeds in curves.items()
+        for s, seed in enumerate(seeds)
+    ]
+    text = "\n".join(claims(*studied(write(cells, ("a", "b"), seeds=(0, 1, 2)))))
+    assert re.search(r"dev accuracy is shown to differ at step 10 \(paired t at each of 2 steps", text)
+    assert re.search(r"largest at step 10, \+30\.3 points", text)
+
+
+def studied(folder: Path) -> tuple[Study, tuple[SummaryRow, ...]]:
+    study = load_study(folder)
+    return study, summarise(study)
