@@ -66,6 +66,13 @@ class EvaluationConfig(_Table):
     batch_size: int = Field(default=128, ge=1)
 
 
+class Sizes(_Table):
+    """What a preset and `--set` decide."""
+
+    train: TrainConfig
+    evaluation: EvaluationConfig
+
+
 class RunConfig(_Table):
     """One run: a reward, an objective, a seed, and everything else it needs. Paths do not enter its identity."""
 

@@ -4,14 +4,14 @@ from typing import Any, Literal
 
 Preset = Literal["smoke", "quick", "full"]
 PRESETS: tuple[Preset, ...] = ("smoke", "quick", "full")
-Sizes = dict[str, dict[str, Any]]
+Tables = dict[str, dict[str, Any]]
 
 SEEDS: dict[Preset, int] = {"smoke": 1, "quick": 3, "full": 5}
 
 _TINY_TRAIN = {"prompts_per_step": 8, "group_size": 8, "learning_rate": 4e-4, "max_new_tokens": 40}
 _MODEL_TRAIN = {"learning_rate": 1e-5, "max_new_tokens": 256}
 
-_SIZES: dict[str, dict[Preset, Sizes]] = {
+_SIZES: dict[str, dict[Preset, Tables]] = {
     "tiny": {
         "smoke": {
             "train": {**_TINY_TRAIN, "steps": 4, "prompts_per_step": 2, "group_size": 4},
@@ -44,7 +44,7 @@ _SIZES: dict[str, dict[Preset, Sizes]] = {
 LORA_RANK = 16
 
 
-def sizes(preset: Preset, model: str) -> Sizes:
+def preset_sizes(preset: Preset, model: str) -> Tables:
     """`train` and `evaluation` tables of a preset; `model` is the name the user gave."""
     chosen = _SIZES["tiny" if model == "tiny" else "model"][preset]
     return {table: dict(values) for table, values in chosen.items()}

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.presets import LORA_RANK, PRESETS, SEEDS, Preset, sizes
+from harness.presets import LORA_RANK, PRESETS, SEEDS, Preset, preset_sizes
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ablations.plan import Plan
-    from harness.config import DataConfig
+    from harness.config import DataConfig, Sizes
 
 # What a cell writes besides the trained weights: records, its log, a share of the figures.
 RECORDS_BYTES = 20_000_000
@@ -105,16 +105,18 @@ def _override(text: str, problems: list[str]) -> tuple[str, str, str]:
 
 
 def planned(request: Request, model: str, data: str, data_path: str, name: str, console: "Console") -> "Plan":
-    """Resolves model and data (making the embedded base where the cache lacks it) and joins everything in a plan."""
+    """Resolves data and model and joins everything in a plan; the embedded base, if it has to be made, comes last."""
     from ablations.plan import Plan
     from harness import code, sources
+    from harness.config import Sizes
 
-    tables: dict[str, dict[str, Any]] = {**sizes(request.preset, model), "model": {}}
+    tables: dict[str, dict[str, Any]] = {**preset_sizes(request.preset, model), "model": {}}
     for table, key, value in request.changes:
         tables[table][key] = value
+    rank = tables.pop("model").get("lora_rank", 0 if model == "tiny" else LORA_RANK)
+    sizes = Sizes.model_validate(tables)
     found = sources.data(data, [Path(part).expanduser() for part in data_path.split(",") if part])
-    _check_lines(found)
-    rank = tables["model"].get("lora_rank", 0 if model == "tiny" else LORA_RANK)
+    check_data(found, sizes)
     with base_progress(console) as progress:
         weights = sources.model(model, "smoke" if request.preset == "smoke" else "default", progress)
     return Plan(
@@ -125,23 +127,32 @@ def planned(request: Request, model: str, data: str, data_path: str, name: str, 
         objectives=request.objectives,
         seeds=tuple(range(request.seeds)),
         prompt="bare" if model == "tiny" else "think",
-        model=weights.model_dump() | {"lora_rank": rank},  # type: ignore[arg-type]
+        model=weights.model_dump() | {"lora_rank": rank},  # type: ignore[arg-type]  # pydantic validates the table
         data=found,
-        train=tables["train"],  # type: ignore[arg-type]  # pydantic validates the table
-        evaluation=tables["evaluation"],  # type: ignore[arg-type]
+        train=sizes.train,
+        evaluation=sizes.evaluation,
         code=code.fingerprint(),
     )
 
 
-def _check_lines(data: "DataConfig") -> None:
-    """Reads every line now, so that a malformed one is told before anything runs; the same for golds."""
+def check_data(data: "DataConfig", sizes: "Sizes") -> None:
+    """Reads every line now: a malformed one, unreadable golds or too few problems are told before anything runs.
+
+    Raises `DataError`.
+    """
     import rewards as registry
     from evals.data import DataError, load
 
-    for file in (data.train, data.test):
+    held_out = 0 if data.dev else sizes.evaluation.dev_items
+    for file, least in ((data.train, held_out + sizes.train.prompts_per_step), (data.test, 1)):
         items = load(Path(file))
         if all(registry.verify("", item.gold).status == "unparseable_gold" for item in items):
             raise DataError(f"{file}: no gold answer can be read as a number; the field `answer` must end in `#### 18`")
+        if len(items) < least:
+            raise DataError(
+                f"{file}: holds {len(items)} problems and this run needs {least} "
+                f"({held_out} of them as the dev split); give more, or a smaller evaluation.dev_items by --set"
+            )
 
 
 def slug(parts: list[str]) -> str:

@@ -29,7 +29,7 @@ def data_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     for name in ("train", "test"):
-        (folder / f"{name}.jsonl").write_text((json.dumps(GOOD) + "\n") * 8)
+        (folder / f"{name}.jsonl").write_text((json.dumps(GOOD) + "\n") * 120)
     return folder
 
 
@@ -90,7 +90,23 @@ def test_unknown_key_of_set_is_named(tmp_path: Path, model_folder: Path, data_fo
 def test_malformed_data_line_is_numbered(tmp_path: Path, data_folder: Path, line: str) -> None:
     with (data_folder / "train.jsonl").open("a") as file:
         file.write(line + "\n")
-    refused(ablate(tmp_path, "--rewards", "sparse", "--data-path", str(data_folder)), tmp_path, "train.jsonl:9:")
+    refused(ablate(tmp_path, "--rewards", "sparse", "--data-path", str(data_folder)), tmp_path, "train.jsonl:121:")
+
+
+@pytest.mark.parametrize(
+    ("row", "count", "says"),
+    [
+        ({"question": "How many?", "answer": "many"}, 120, "no gold answer can be read"),
+        (GOOD, 9, "holds 9 problems and this run needs 58 (50 of them as the dev split)"),
+    ],
+    ids=["unreadable golds", "too few"],
+)
+def test_data_that_cannot_teach_or_measure(
+    tmp_path: Path, model_folder: Path, data_folder: Path, row: dict[str, str], count: int, says: str
+) -> None:
+    (data_folder / "train.jsonl").write_text((json.dumps(row) + "\n") * count)
+    flags = ("--rewards", "sparse", "--model", str(model_folder), "--data-path", str(data_folder))
+    refused(ablate(tmp_path, *flags), tmp_path, says)
 
 
 def test_missing_data_folder(tmp_path: Path) -> None:
