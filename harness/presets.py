@@ -29,7 +29,7 @@ _SIZES: dict[str, dict[Preset, Tables]] = {
     "model": {
         "smoke": {
             "train": {**_MODEL_TRAIN, "steps": 2, "prompts_per_step": 2, "group_size": 4, "max_new_tokens": 96},
-            "evaluation": {"test_items": 8, "samples": 1, "dev_items": 4, "every": 2, "batch_size": 16},
+            "evaluation": {"test_items": 8, "samples": 1, "dev_items": 4, "every": 2, "batch_size": 32},
         },
         "quick": {
             "train": {**_MODEL_TRAIN, "steps": 50, "prompts_per_step": 8, "group_size": 8, "micro_batch": 16},
