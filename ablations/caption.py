@@ -19,7 +19,18 @@ def caption(study: Study, rows: Sequence[SummaryRow]) -> str:
 
 def footnotes(study: Study, rows: Sequence[SummaryRow]) -> list[str]:
     """Return what a reader must know before trusting a row: missing cells, excluded items, truncation."""
-    return [*_missing(study.cells), *_uneven(study), *_excluded(study), *_truncated(rows)]
+    return [*_missing(study.cells), *_uneven(study), *_excluded(study), *_unformatted(rows), *_truncated(rows)]
+
+
+def _unformatted(rows: Sequence[SummaryRow]) -> list[str]:
+    """Say where accuracy given format rests on fewer seeds than the row, for seeds that never use it have none."""
+    fewer = [row for row in rows if not row.is_base and row.given_format_seeds < row.seeds]
+    parts = [f"{row.reward} / {row.objective} {row.given_format_seeds} of {row.seeds}" for row in fewer]
+    if not parts:
+        return []
+    return [
+        f"Seeds that write a formatted completion at the end, on which accuracy given format rests: {', '.join(parts)}."
+    ]
 
 
 def _subject(study: Study) -> str:

@@ -56,6 +56,8 @@ def _rise(row: SummaryRow) -> list[str]:
         ends = f"from {percent(row.base_accuracy_given_format)}% to {percent(row.accuracy_given_format)}%"
         shares = f"while the format share went from {percent(row.base_format)}% to {percent(row.format)}%"
         change = _moved(row.estimate("given_format_delta"))
+        if row.given_format_seeds < row.seeds:
+            seeds = f"{row.given_format_seeds} of {seeds}; the others end without a formatted completion"
         lines.append(f"{name}: accuracy given format {change} {ends}, {shares} ({seeds}) {TABLE}.")
     return lines
 

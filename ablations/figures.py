@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablations.curves import threshold
 from ablations.records import Study
-from ablations.series import Series, Trace, components, dev, series, training, window
+from ablations.series import FEWEST, Series, Trace, components, dev, formatted_accuracy, series, training, window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ def reward_components(study: Study) -> "Figure | None":
 def given_format(study: Study) -> "Figure | None":
     """Draw accuracy among formatted completions beside the share that is formatted: which of the two rose?"""
     traces: Sequence[tuple[Trace, str, str]] = (
-        (dev("accuracy_given_format"), "Accuracy given format, dev split", "accuracy among formatted (%)"),
+        (formatted_accuracy, "Accuracy given format, dev split", "accuracy among formatted (%)"),
         (dev("format"), "Format share, dev split", "completions with the format (%)"),
     )
     panels = [series(study, trace) for trace, _, _ in traces]
@@ -97,7 +97,7 @@ def given_format(study: Study) -> "Figure | None":
         _plot(axis, drawn, scale=100)
         _label(axis, title, unit)
     entries = {item.place: item for drawn in panels for item in drawn}
-    note = f"{RANGE}; a mean is drawn where every seed has formatted completions"
+    note = f"{RANGE}; left: only evaluations with {FEWEST} formatted completions"
     return _finish(figure, study, [entries[place] for place in sorted(entries)], note)
 
 
@@ -111,6 +111,9 @@ def _plot(axis: "Axes", drawn: Sequence[Series], scale: float = 1) -> None:
             low, high = ([scale * value for value in edge] for edge in (lowest, highest))
             axis.fill_between(steps, low, high, color=colour, alpha=0.10, linewidth=0, zorder=1)
         steps, values = item.mean
+        if len(steps) < 2 <= max(len(points) for points, _ in item.seeds):
+            # Seeds with one evaluation in common have no mean curve, and a lone dot would look like a result.
+            continue
         axis.plot(steps, [scale * value for value in values], **_dress(item, len(steps)))
 
 

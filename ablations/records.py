@@ -57,12 +57,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Point:
-    """One evaluation on the dev split. Shares are fractions, None where their denominator is empty."""
+    """One evaluation of `n` dev completions. Shares are fractions, None where their denominator is empty."""
 
     step: int
     accuracy: float | None
     format: float | None
     accuracy_given_format: float | None
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ def _metrics(path: Path) -> tuple[Row, ...]:
 
 def _curve(path: Path) -> tuple[Point, ...]:
     """Read the dev evaluations, by step. A step evaluated again after a resume keeps its later record."""
-    keys = ("accuracy", "format", "accuracy_given_format")
+    keys = ("n", "accuracy", "format", "accuracy_given_format")
     points = {}
     for line, row in json_lines(path):
         if "step" not in row:

@@ -8,6 +8,7 @@ from ablations.records import Cell, Study
 
 Trace = Callable[[Cell], Iterable[tuple[int, float | None]]]
 SMOOTHING = 20
+FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ def series(study: Study, trace: Trace, window: int = 1) -> list[Series]:
 def dev(name: str) -> Trace:
     """Trace a field of the dev evaluations: accuracy, format or accuracy_given_format."""
     return lambda cell: ((point.step, getattr(point, name)) for point in cell.curve)
+
+
+def formatted_accuracy(cell: Cell) -> Iterable[tuple[int, float | None]]:
+    """Trace accuracy given format, leaving out evaluations with fewer than `FEWEST` formatted completions."""
+    for point in cell.curve:
+        formatted = (point.n or 0) * (point.format or 0.0)
+        # Half a completion of slack: n * format is a count that went through a division.
+        yield point.step, point.accuracy_given_format if formatted > FEWEST - 0.5 else None
 
 
 def training(key: str) -> Trace:

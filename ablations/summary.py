@@ -42,6 +42,7 @@ class SummaryRow:
     accuracy_given_format: float | None = None
     accuracy_given_format_low: float | None = None
     accuracy_given_format_high: float | None = None
+    given_format_seeds: int = 0
     given_format_delta: float | None = None
     given_format_delta_low: float | None = None
     given_format_delta_high: float | None = None
@@ -97,6 +98,7 @@ def _row(plan: Plan, cells: Sequence[Cell], comparison: Comparison | None, reach
         n=min((score(cell.items).n for cell in done), default=0),
         **_bounds("accuracy", accuracy),
         **_bounds("accuracy_given_format", _end(done, formatted)),
+        given_format_seeds=sum(_share(cell.items, formatted) is not None for cell in done),
         **_bounds("given_format_delta", _change(done, formatted)),
         **_bounds("delta", _change(done, anyone)),
         **_shares([score(cell.items) for cell in done]),

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from studies import Write, cell, point
+from studies import Write, cell, items, point
 
+from ablations.caption import footnotes
 from ablations.claims import claims
 from ablations.records import Study, load_study
 from ablations.summary import SummaryRow, summarise
@@ -73,3 +74,14 @@ def test_it_is_said_when_the_curves_differ(write: Write) -> None:
 def studied(folder: Path) -> tuple[Study, tuple[SummaryRow, ...]]:
     study = load_study(folder)
     return study, summarise(study)
+
+
+def test_seeds_without_a_formatted_completion_are_named_where_the_share_rests_on_fewer(write: Write) -> None:
+    bare = items(spread(20), format=False)
+    cells = [cell(spread(20 + s), "a", s, base=spread(10)) for s in range(3)]
+    cells.append(cell(spread(20), "a", 3, base=spread(10), items=bare))
+    study, rows = studied(write(cells, ("a",), seeds=(0, 1, 2, 3)))
+    assert "(3 of 4 seeds, n = 40 questions; the others end without a formatted completion)" in "\n".join(
+        claims(study, rows)
+    )
+    assert any("rests: a / grpo 3 of 4" in note for note in footnotes(study, rows))

@@ -11,8 +11,9 @@ from ablations.summary import COLUMNS, SummaryRow, summarise
 CONTRACT = (
     "reward objective model data seeds n accuracy accuracy_low accuracy_high strict flexible format tokens "
     "p_vs_baseline minutes accuracy_given_format accuracy_given_format_low accuracy_given_format_high "
-    "given_format_delta given_format_delta_low given_format_delta_high greedy base_accuracy base_format "
-    "base_accuracy_given_format delta delta_low delta_high area steps_to_threshold dead_groups generated_tokens failed"
+    "given_format_seeds given_format_delta given_format_delta_low given_format_delta_high greedy base_accuracy "
+    "base_format base_accuracy_given_format delta delta_low delta_high area steps_to_threshold dead_groups "
+    "generated_tokens failed"
 )
 
 
