@@ -40,8 +40,13 @@ def over_seeds(values: Iterable[float | None]) -> Estimate:
 
 
 def over_questions(values: Mapping[str, float]) -> Estimate:
-    """Return the mean over questions with its t interval (df = questions - 1), for values from `by_question`."""
-    return _estimate(list(values.values()), "questions")
+    """Return the mean over questions with its t interval (df = questions - 1), for values from `by_question`.
+
+    Where every question has the same value (none right, or nothing moved) there is no spread to take an interval from,
+    and one of no width would claim certainty: the estimate has none.
+    """
+    found = list(values.values())
+    return Estimate(mean(found)) if len(set(found)) < 2 else _estimate(found, "questions")
 
 
 def _estimate(values: Sequence[float], unit: Unit) -> Estimate:

@@ -18,8 +18,7 @@ def spread(count: int, total: int = 40) -> str:
     return "1" * count + "0" * (total - count)
 
 
-def sentences(write: Write, ends: dict[str, Sequence[int]]) -> str:
-    base = spread(10)
+def sentences(write: Write, ends: dict[str, Sequence[int]], base: str = "1" * 10 + "0" * 30) -> str:
     cells = [cell(spread(n), r, s, base=base) for r, counts in ends.items() for s, n in enumerate(counts)]
     seeds = range(max(map(len, ends.values())))
     study = load_study(write(cells, tuple(ends), seeds=tuple(seeds)))
@@ -85,3 +84,8 @@ def test_seeds_without_a_formatted_completion_are_named_where_the_share_rests_on
         claims(study, rows)
     )
     assert any("rests: a / grpo 3 of 4" in note for note in footnotes(study, rows))
+
+
+def test_nothing_right_before_and_after_is_no_interval_of_no_width(write: Write) -> None:
+    text = sentences(write, {"a": (0,)}, base=spread(0))
+    assert "a / grpo: accuracy changed by +0.0 points (no interval) from 0.0% to 0.0%" in text
