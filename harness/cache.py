@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 
 def root() -> Path:
@@ -37,7 +39,7 @@ def stage(name: str, make: Callable[[Path], None]) -> Path:
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    with _acquired(FileLock(f"{folder}.lock"), name):
         if not folder.is_dir():
             scratch = folder.with_name(f"{folder.name}.partial")
             shutil.rmtree(scratch, ignore_errors=True)
@@ -45,6 +47,15 @@ def stage(name: str, make: Callable[[Path], None]) -> Path:
             make(scratch)
             scratch.replace(folder)
     return folder
+
+
+def _acquired(lock: FileLock, name: str) -> AbstractContextManager[object]:
+    """Acquires the lock until the context ends; whoever has to wait for another process is told why."""
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for another process that makes {name}", file=sys.stderr)
+        return lock.acquire()
 
 
 def folder_digest(folder: Path) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness import cache
 def make(folder):
     (Path(sys.argv[1]) / f"made-by-{sys.argv[2]}").touch()
-    time.sleep(0.5)
+    time.sleep(3)
     (folder / "done").write_text(sys.argv[2])
 print((cache.stage("stage", make) / "done").read_text())
 """
@@ -27,11 +27,17 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_racing_processes_make_a_stage_once(tmp_path: Path) -> None:
     racers = [
-        subprocess.Popen([sys.executable, "-c", RACER, str(tmp_path), str(i)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, str(tmp_path), str(i)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for i in range(3)
     ]
-    said = {racer.communicate(timeout=60)[0].strip() for racer in racers}
-    assert len(said) == 1
+    said = [racer.communicate(timeout=60) for racer in racers]
+    assert len({out for out, _ in said}) == 1
+    assert any("waiting for another process that makes stage" in err for _, err in said)
     assert len(list(tmp_path.glob("made-by-*"))) == 1
 
 
