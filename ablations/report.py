@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ablations import tables
 from ablations.caption import caption, footnotes
@@ -12,9 +12,6 @@ from ablations.figures import NAMES, draw
 from ablations.files import write
 from ablations.records import Study, load_study
 from ablations.summary import COLUMNS, SummaryRow, summarise
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 NO_FIGURES = "No figure: no finished cell has a curve."
 FIGURES = tuple(f"{name}.{kind}" for name in NAMES for kind in ("svg", "png"))
@@ -45,13 +42,9 @@ class Report:
             "files": [str(path) for path in self.paths],
         }
 
-    def table(self) -> "Table":
-        """Return the table for a terminal of 100 columns."""
-        return tables.to_terminal(self.rows, self.caption, self.footnotes, self.baseline)
-
-    def text(self) -> str:
-        """Return the terminal table as plain text."""
-        return tables.terminal_text(self.rows, self.caption, self.footnotes, self.baseline)
+    def text(self, width: int = tables.WIDTH) -> str:
+        """Return the terminal table as plain text of at most `width` columns, less looked-at ones dropped to fit."""
+        return tables.terminal_text(self.rows, self.caption, self.footnotes, self.baseline, width)
 
 
 def build(folder: str | Path) -> Report:

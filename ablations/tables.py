@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 100
+NAME_WIDTH = 24
+# A longer spec is folded before a column is given up.
+FOLDED_NAME = 20
+# What a narrow terminal does without, in this order; the csv has every column.
+DISPENSABLE = ("tokens", "min", "greedy\n%", "Δ base\npoints")
 
 
 @dataclass(frozen=True)
@@ -129,8 +134,25 @@ def _terminal_columns(rows: Sequence[SummaryRow], baseline: str) -> list[Column]
     ]
 
 
-def to_terminal(rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str], baseline: str) -> "Table":
-    """Return a rich table of at most 100 columns, the best accuracies bold."""
+def _fitting(columns: list[Column], rows: Sequence[SummaryRow], width: int) -> list[Column]:
+    """Drop dispensable columns until the table is no wider than `width`."""
+    for title in DISPENSABLE:
+        if sum(_width(column, rows) + 1 for column in columns) + 1 <= width:
+            break
+        columns = [column for column in columns if column.title != title]
+    return columns
+
+
+def _width(column: Column, rows: Sequence[SummaryRow]) -> int:
+    texts = [column.title, *(column.text(row) for row in rows)]
+    widest = max(len(line) for text in texts for line in text.split("\n"))
+    return min(widest, FOLDED_NAME) if column.title == "reward" else widest
+
+
+def to_terminal(
+    rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str], baseline: str, width: int = WIDTH
+) -> "Table":
+    """Return a rich table of at most `width` columns, the best accuracies bold."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -139,7 +161,7 @@ def to_terminal(rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[st
     under = "\n".join([caption, *footnotes])
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption_justify="left")
     table.caption = Text(under)
-    columns = _terminal_columns(rows, baseline)
+    columns = _fitting(_terminal_columns(rows, baseline), rows, width)
     for column in columns:
         first = column.title == "reward"
         table.add_column(
@@ -147,20 +169,22 @@ def to_terminal(rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[st
             justify="left" if first else "right",
             overflow="fold",
             no_wrap=not first,
-            max_width=24 if first else None,
+            max_width=NAME_WIDTH if first else None,
         )
     for row in rows:
         table.add_row(*(Text(column.text(row), style="bold" if row in best else "") for column in columns))
     return table
 
 
-def terminal_text(rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str], baseline: str) -> str:
+def terminal_text(
+    rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str], baseline: str, width: int = WIDTH
+) -> str:
     """Return the terminal table as plain text, without colours: for logs, pipes and tests."""
     from rich.console import Console
 
     out = io.StringIO()
-    console = Console(file=out, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
-    console.print(to_terminal(rows, caption, footnotes, baseline))
+    console = Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    console.print(to_terminal(rows, caption, footnotes, baseline, width))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 

@@ -1,6 +1,7 @@
 """`harness report NAME`."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,7 @@ def show(built: "Report", as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(built.summary, indent=1))
         return
-    typer.echo(built.text())
+    typer.echo(built.text(shutil.get_terminal_size((100, 24)).columns))
     for sentence in built.claims:
         typer.echo(f"- {sentence}")
     typer.echo(f"\n{built.paths[0].parent}/ holds the table, the claims, the figures and every record behind them.")

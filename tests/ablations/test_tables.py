@@ -49,6 +49,19 @@ def test_terminal_fits_a_hundred_columns_with_long_specs(write: Write) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("width", "dropped", "kept"),
+    [(100, (), ("tokens", "greedy")), (80, ("tokens",), ("format", "steps")), (70, ("tokens", "greedy"), ("format",))],
+)
+def test_narrow_terminals_do_without_the_columns_least_looked_at(
+    realistic: Path, width: int, dropped: tuple[str, ...], kept: tuple[str, ...]
+) -> None:
+    table = build(realistic).text(width).split("\n\n")[0]
+    assert max(len(line) for line in table.splitlines()) <= width
+    assert not [word for word in dropped if word in table]
+    assert all(word in table for word in (*kept, "accuracy", "seeds"))
+
+
 def row(reward: str, accuracy: float | None, half: float = 0.0, **more: object) -> SummaryRow:
     plain = SummaryRow(reward, "grpo", "m", "d", seeds=5, n=10)
     bounds = (None, None) if accuracy is None else (accuracy - half, accuracy + half)
