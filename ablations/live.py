@@ -1,6 +1,7 @@
 """What a person sees while a study runs: a table that updates in a terminal, plain lines elsewhere."""
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ def _table(cells: Sequence[CellRun], seconds: float) -> "Table":
     for cell in cells:
         row = _last_metrics(cell)
         state = _phase(cell)
+        if state in ("base", "test"):
+            state = f"{state} {cell.status.get('graded')}/{cell.status.get('to_grade')}"
         step = f"{cell.status.get('step', 0)}/{cell.config.train.steps}" if cell.state != "pending" else ""
         table.add_row(cell.label, state, step, _number(row, "reward"), _number(row, "accuracy"), _number(row, "length"))
     return table
@@ -56,17 +59,12 @@ def _minutes_left(cells: Sequence[CellRun]) -> float | None:
 
 
 def _phase(cell: CellRun) -> str:
-    """`train`, or the evaluation in progress with its count, or how the cell ended."""
-    if cell.state != "running":
-        return cell.state
-    phase = str(cell.status.get("phase", "start"))
-    return f"{phase} {cell.status.get('graded')}/{cell.status.get('to_grade')}" if phase in ("base", "test") else phase
+    """What a running cell is doing (load, base, train, test), else its state."""
+    return str(cell.status.get("phase", "start")) if cell.state == "running" else cell.state
 
 
 def _last_metrics(cell: CellRun) -> dict[str, Any]:
     """The last whole line of the cell's metrics; empty before the first step."""
-    import json
-
     path = cell.folder / "metrics.jsonl"
     if not path.is_file():
         return {}
@@ -93,7 +91,7 @@ class _Plain:
             # What an earlier run finished is no news.
             self.said = {cell.folder.name: cell.state for cell in cells if cell.process is None}
         for cell in cells:
-            phase = str(cell.status.get("phase", cell.state)) if cell.state == "running" else cell.state
+            phase = _phase(cell)
             training = tick and phase == "train"
             if self.said.get(cell.folder.name, "pending") != phase or training:
                 self.said[cell.folder.name] = phase
