@@ -47,6 +47,8 @@ def split_think(text: str) -> tuple[str | None, str | None]:
 
     Text behind an end-of-turn token is dropped first.
     """
+    if "<" not in text:
+        return None, text
     end = END_OF_TURN.search(text)
     text = text[: end.start()] if end else text
     before, closed, after = text.rpartition(CLOSE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from rewards.verify.numbers import Number, find, normalise, plain
+from rewards.verify.numbers import Number, find, normalise, number, plain
+from rewards.verify.reading import SIMPLE
 
 __all__ = ["gold_number"]
 
@@ -33,7 +34,10 @@ def _read(gold: str) -> Number | None:
     text = normalise(gold).strip()
     last = text.rsplit("\n", 1)[-1]
     marked = MARKED.search(last)
-    text = plain(marked[1] if marked else text)
+    text = marked[1] if marked else text
+    if SIMPLE.fullmatch(text):
+        return number(text)
+    text = plain(text)
     if len(text) > 1000:
         return None
     found = find(text)

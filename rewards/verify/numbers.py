@@ -1,8 +1,9 @@
 r"""Numbers as people and models write them, read exactly.
 
-Understood: signs (also unicode minus), western and Indian grouping, decimals, leading and trailing zeros, digits of any
-script, currency signs, percent, a/b, mixed numbers, `\frac`, 1.8e3, thousand/million/..., 18k. Values are
-`fractions.Fraction`, so 18.00 is 18 and 0.1 is one tenth. Every pattern is linear and every size is bounded.
+Understood: signs (also unicode minus), grouping by commas, spaces, apostrophes and the Indian way, decimals (also with a
+comma where it can be nothing else), leading and trailing zeros, digits of any script, currency signs, percent, a/b, mixed
+numbers, `\frac`, 1.8e3, 1.8 x 10^3, thousand/million/dozen/..., 18k. Values are `fractions.Fraction`, so 18.00 is 18 and
+0.1 is one tenth. Every pattern is linear and every size is bounded.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["Found", "Number", "canonical", "find", "normalise", "plain", "same"]
+__all__ = ["Found", "Number", "canonical", "find", "normalise", "number", "plain", "same"]
 
 # Python refuses to read integers beyond 4,300 digits; no answer anywhere near that length is meant.
 MAX_DIGITS = 300
@@ -24,36 +25,51 @@ _SAME_AS = {
     **{"\uff0c": ",", "\uff0e": ".", "\uff05": "%", "\uff03": "#", "\uff04": "$", "\uff1a": ":", "\uff0f": "/"},
     **{"\u066b": ".", "\u066c": ",", "\u2044": "/", "\uff0b": "+", "\uff1d": "="},
     **{"\u00bd": " 1/2", "\u00bc": " 1/4", "\u00be": " 3/4", "\u2153": " 1/3", "\u2154": " 2/3"},
+    **{"\u215b": " 1/8", "\u215c": " 3/8", "\u215d": " 5/8", "\u215e": " 7/8", "\u2155": " 1/5"},
+    **{"\u2019": "'", "\u00d7": "\u00d7", "\u2248": "\u2248"},
 }
 
 GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}")
+# "1.234,56" and "18,5": the comma cannot group, so it is the decimal sign of another country.
+DECIMAL_COMMA = re.compile(r"(?P<whole>[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),(?P<decimals>[0-9]{1,2})")
 
-RUN = r"[0-9]+(?:[.,][0-9]+)*"
-SCALES = {"hundred": 2, "thousand": 3, "k": 3, "million": 6, "billion": 9, "trillion": 12}
+RUN = r"[1-9][0-9]{0,2}(?:[ '][0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:[.,][0-9]+)*"
+SCALES = {
+    **{"dozen": 12, "hundred": 100, "thousand": 10**3, "lakh": 10**5, "million": 10**6, "crore": 10**7},
+    **{"billion": 10**9, "trillion": 10**12, "k": 10**3, "m": 10**6, "mn": 10**6, "bn": 10**9},
+}
 
 NUMBER = re.compile(
-    rf"""(?<![\w.^])(?:
+    rf"""(?<![A-Za-z0-9_^])(?<![0-9]\.)(?:
         (?P<whole>[0-9]{{1,9}})[ ](?P<top>[0-9]{{1,9}})/(?P<bottom>[0-9]{{1,9}})(?![\w.,/]*[0-9])
       | (?P<run>{RUN}|\.[0-9]+)
-        (?:[eE](?P<exponent>[+-]?[0-9]{{1,2}})(?!\w))?
+        (?:(?:[eE]|[ ]?[x*\u00d7][ ]?10[ ]?\^[ ]?)(?P<exponent>[+-]?[0-9]{{1,9}})(?!\w))?
         (?:[ ]?/[ ]?(?P<under>{RUN}))?
-        (?:[ ]?(?P<scale>hundred|thousand|million|billion|trillion|k)\b)?
+        (?:[ ]?(?P<scale>dozen|hundred|thousand|lakh|million|crore|billion|trillion|k|mn|bn|(?-i:M))\b)?
       )(?P<percent>[ ]?%|[ ]percent\b)?""",
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 
 # Looks back from the first digit: a sign may stand before or behind the currency sign.
 PREFIX = re.compile(r"(?P<outer>[-+]?)(?P<gap>[ ]?)[$\u20ac\u00a3\u00a5\u20b9]?[ ]?(?P<inner>-?)$")
 
+# "15 minus 12" subtracts.
+WORD_SIGN = re.compile(r"(?<![0-9)%] )\b(?:negative|minus) [$\u20ac\u00a3]?\Z", re.IGNORECASE)
+
 LATEX = [
     (re.compile(r"\{,\}|\\[!,;:]"), ""),
+    (re.compile(r"\\(?:times|cdot)\s*10\s*\^\s*\{?\s*([+-]?[0-9]{1,2})\s*\}?"), r"x10^\1"),
     (re.compile(r"\\([$%])"), r"\1"),
-    (re.compile(r"\^\{?\\circ\}?"), " "),
+    (re.compile(r"\^\{?\\circ\}?|\\(?:text)?color\s*\{[A-Za-z]{1,20}\}"), " "),
     (re.compile(r"(?<=[0-9])\s*\\[dt]?frac\s*\{([0-9]{1,9})\}\s*\{([0-9]{1,9})\}"), r" \1/\2"),
     (re.compile(r"\\[dt]?frac\s*\{([0-9]{1,9})\}\s*\{([0-9]{1,9})\}"), r"\1/\2"),
     (re.compile(r"\\[dt]?frac\s*([0-9])\s*([0-9])(?![0-9])"), r"\1/\2"),
     (re.compile(r"\\(?:f?box(?:ed)?|text(?:bf|it|rm)?|math(?:bf|rm|it)|mbox|left|right)(?![A-Za-z])"), " "),
-    (re.compile(r"\\(?:approx|q?quad|displaystyle|dollars?|euro|pounds)(?![A-Za-z])|\\[\[\]() ]|[{}*]|~"), " "),
+    (re.compile(r"\\(?:approx|q?quad|displaystyle|dollars?|euro|pounds)(?![A-Za-z])|\\[\[\]() ]|[{}`]|~"), " "),
+    # Markdown's stars, not the one of 9*2.
+    (re.compile(r"\*{2,}|(?<![0-9)])(?<![0-9)] )\*|\*(?![0-9 (.$])"), " "),
+    # Markdown's underscores, not the one of 1_000.
+    (re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"), " "),
 ]
 
 
@@ -76,17 +92,21 @@ class Found:
 
 def normalise(text: str) -> str:
     """Return `text` with ASCII digits, signs, separators and spaces; digits become digits, never exponents."""
-    if text.isascii():
-        return text
-    return "".join(map(_ascii, text))
+    return text if text.isascii() else text.translate(_TABLE)
 
 
-def _ascii(character: str) -> str:
-    # unicodedata.decimal, not NFKC: NFKC turns the superscript of 1\u2078 into an ordinary 8.
-    if character.isascii():
-        return character
-    digit = unicodedata.decimal(character, None)
-    return _SAME_AS.get(character, character) if digit is None else str(digit)
+class _Table(dict[int, str]):
+    """The characters that are rewritten, found out as they are met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        # unicodedata.decimal, not NFKC: NFKC turns the superscript of 1\u2078 into an ordinary 8.
+        digit = None if code < 128 else unicodedata.decimal(character, None)
+        self[code] = _SAME_AS.get(character, character) if digit is None else str(digit)
+        return self[code]
+
+
+_TABLE = _Table()
 
 
 def plain(text: str) -> str:
@@ -94,6 +114,12 @@ def plain(text: str) -> str:
     for pattern, replacement in LATEX:
         text = pattern.sub(replacement, text)
     return text
+
+
+def number(simple: str) -> Number:
+    """Return the value of text that is one plain number: digits, commas, at most one point, a sign, a dollar."""
+    digits = simple.strip().removesuffix(".").replace("$", "").replace(",", "")
+    return Number(Fraction(digits) if "." in digits else Fraction(int(digits)))
 
 
 def find(text: str) -> list[Found]:
@@ -111,6 +137,8 @@ def _found(text: str, match: re.Match[str]) -> Found:
 
 def _sign(text: str, start: int) -> tuple[int, bool]:
     """Return where the number begins with its sign and currency, and whether it is negative."""
+    if word := WORD_SIGN.search(text[max(0, start - 14) : start]):
+        return start - len(word[0]), True
     low = max(0, start - 5)
     prefix = PREFIX.search(text[low:start])
     if prefix is None or not (prefix["outer"] or prefix["inner"]):
@@ -129,12 +157,13 @@ def _value(match: re.Match[str]) -> Fraction | None:
         return None if part is None else Fraction(match["whole"]) + part
     value = _run(match["run"])
     if value is not None and match["exponent"]:
-        value *= Fraction(10) ** int(match["exponent"])
+        exponent = int(match["exponent"])
+        value = value * Fraction(10) ** exponent if abs(exponent) <= MAX_DIGITS else None
     if value is not None and match["under"] is not None:
         under = _run(match["under"])
         value = None if under is None else _ratio(value, under)
     if value is not None and match["scale"]:
-        value *= 10 ** SCALES[match["scale"].lower()]
+        value *= SCALES[match["scale"].lower()]
     return value
 
 
@@ -147,8 +176,12 @@ def _ratio(top: Fraction, bottom: Fraction) -> Fraction | None:
 
 def _run(run: str) -> Fraction | None:
     """Read digits with grouping and at most one decimal point; `1.2.3`, `1,2,3` and `1.000,5` are no number."""
-    whole, _, decimals = run.partition(".")
-    if len(run) > MAX_DIGITS or (decimals and not decimals.isdigit()):
+    if len(run) > MAX_DIGITS:
+        return None
+    if "," in run and (foreign := DECIMAL_COMMA.fullmatch(run)):
+        return Fraction(f"{foreign['whole'].replace('.', '')}.{foreign['decimals']}")
+    whole, _, decimals = run.replace(" ", "").replace("'", "").partition(".")
+    if decimals and not decimals.isdigit():
         return None
     if "," in whole and not GROUPED.fullmatch(whole):
         return None
@@ -169,10 +202,9 @@ def same(answer: Number, gold: Number) -> bool:
 def canonical(number: Number) -> str:
     """Return `18`, `12.5` (where at most 12 decimals are exact) or `1/3`, with `%` if it was written."""
     value = number.value
-    scaled = value * 10**12
     if value.denominator == 1:
         text = str(value.numerator)
-    elif scaled.denominator == 1:
+    elif (scaled := value * 10**12).denominator == 1:
         digits = str(abs(scaled.numerator)).rjust(13, "0")
         text = f"{'-' if value < 0 else ''}{digits[:-12]}.{digits[-12:].rstrip('0')}"
     else:

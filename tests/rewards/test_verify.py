@@ -78,7 +78,7 @@ OTHER = [
     (r"\boxed{1800\%}", "wrong", "no-free-factor-100"),
     ("#### 18 or 20", "ambiguous", "or"),
     ("#### 18, 20", "ambiguous", "list"),
-    ("#### 18,20", "ambiguous", "glued-list"),
+    ("#### 18,20", "wrong", "decimal-comma"),
     ("#### 17\n#### 18", "ambiguous", "enumeration"),
     (r"\boxed{17=18}", "ambiguous", "equation-in-box"),
     ("#### 17\nor it might be\n#### 18", "ambiguous", "alternative"),

@@ -1,0 +1,83 @@
+r"""Read the formula that a span commits to, or the one that prose concludes with: text for `rewards.verify.math`."""
+
+from __future__ import annotations
+
+import re
+
+from rewards.verify import reading
+from rewards.verify.commitments import Place
+from rewards.verify.numbers import canonical
+from rewards.verify.reading import Reading
+
+__all__ = ["conclude", "read"]
+
+MAX_PROSE = 2000
+
+MATHS = re.compile(r"\$\$?([^$]{1,1000})\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
+INNER_BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
+# The words that lead to a formula or explain it; what stands between them is the answer.
+LEAD = re.compile(r"\A[\s:*_\"'`]*(?:(?:that|therefore|thus|simply|just|exactly|equal to|given by|clearly)\b[\s:*_]*)*", re.IGNORECASE)
+TAIL = re.compile(r"(?:[.;]\s|,? \b(?:because|since|as|which|where|when|by|hence|i hope)\b).*\Z", re.IGNORECASE | re.DOTALL)
+DRESS = re.compile(r"\\(?:left|right|displaystyle|[,!;: ])|\\text(?:bf|it|rm)?(?=\{)|[\s${}*_`]|\.\Z")
+ASSIGNED = re.compile(r"\A\s*\\?[A-Za-z]\w?\s*=")
+WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def read(place: Place) -> Reading:
+    """Return the formula of a committed place; `several` is for the comparison to find, which knows the gold's kind."""
+    span = place.span
+    if place.kind in ("tag", "marker", "sentence"):
+        span = _inner_box(span)
+    if place.kind in ("marker", "sentence"):
+        span = TAIL.sub("", LEAD.sub("", span))
+    span = span.strip().strip("*_`\"").strip()
+    if place.kind == "tag" and len(WORD.findall(span)) > 12:
+        return conclude(span)
+    if place.kind != "boxed" and span.endswith((".", ",")):
+        span = span[:-1]
+    denied = reading.DENIAL.match(span)
+    if not DRESS.sub("", span):
+        return Reading(None, "unreadable")
+    if denied:
+        return Reading(None, "denied")
+    # A whole sentence of words with no formula says something about the answer, not what it is.
+    words = len(WORD.findall(MATHS.sub(" ", span)))
+    return Reading(span, "unreadable" if words > 12 else "", words <= 4)
+
+
+def key(value: object) -> object:
+    """Return what two ways of writing one formula share: commands that only dress it up and spaces are dropped."""
+    return DRESS.sub("", value).replace("dfrac", "frac").replace("tfrac", "frac") if isinstance(value, str) else value
+
+
+def _inner_box(span: str) -> str:
+    boxes = list(INNER_BOX.finditer(span))
+    if not boxes:
+        return span
+    depth, start = 1, boxes[-1].end()
+    for index in range(start, len(span)):
+        depth += {"{": 1, "}": -1}.get(span[index], 0)
+        if depth == 0:
+            return span[start:index]
+    return span
+
+
+def conclude(text: str) -> Reading:
+    """Return the last formula of the sentence that the prose ends on, else the number that it ends on."""
+    tail = text[-MAX_PROSE:].rstrip()
+    sentences = [one for one in reading.SENTENCES.split(tail) if one.strip() and not reading.POLITE.search(one)]
+    if sentences and (found := list(MATHS.finditer(sentences[-1]))):
+        return _formula(sentences[-1], found)
+    said = reading.conclude(tail)
+    return Reading(None if said.value is None else canonical(said.value), said.problem)  # type: ignore[arg-type]
+
+
+def _formula(sentence: str, found: list[re.Match[str]]) -> Reading:
+    last = found[-1]
+    if sentence.rstrip(" *_").endswith("?") or reading.DENIED_BEFORE.search(sentence[: last.start()]):
+        return Reading(None, "unreadable")
+    value = next(group for group in last.groups() if group is not None)
+    if len(found) > 1 and re.fullmatch(r"\s*(?:,|or|and|,? or|,? and)\s*", sentence[found[-2].end() : last.start()]):
+        value = sentence[found[-2].start() : last.end()].replace("$", "")
+    # Of "2x + 4 = 10" the right side is the result; "x = 3" is one whole.
+    return Reading(value if ASSIGNED.match(value) else value.rpartition("=")[2])
