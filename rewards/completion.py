@@ -13,6 +13,9 @@ Completion = str | Sequence[Mapping[str, Any]]
 
 OPEN, CLOSE = "<think>", "</think>"
 
+# Some models shout their tags, or call them otherwise.
+THINK_TAG = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
+
 # Whatever stands behind an end-of-turn token was sampled past the end and is nobody's answer.
 END_OF_TURN = re.compile(r"<\|im_end\|>|<\|endoftext\|>|<\|eot_id\|>|<\|end_of_text\|>|</s>|<eos>|<end_of_turn>")
 
@@ -50,7 +53,7 @@ def split_think(text: str) -> tuple[str | None, str | None]:
     if "<" not in text:
         return None, text
     end = END_OF_TURN.search(text)
-    text = text[: end.start()] if end else text
+    text = THINK_TAG.sub(lambda tag: CLOSE if tag[1] else OPEN, text[: end.start()] if end else text)
     before, closed, after = text.rpartition(CLOSE)
     if OPEN in after:
         return after.partition(OPEN)[2], None

@@ -26,18 +26,24 @@ TAG = re.compile(r"<(?P<name>(?:final_?)?answer)>", re.IGNORECASE)
 
 # Words for "answer" in the languages that models fall into; a colon, "is" or a short copula follows.
 FOREIGN = "respuesta|r[eé]ponse|antwort|risposta|resposta|ответ|答案|答え|正解|정답|답|उत्तर|الجواب|الإجابة|cevap|jawaban|đáp án"
-SENTENCE_WORDS = ("answer", "final ", *FOREIGN.replace("r[eé]ponse", "réponse|reponse").split("|"))
+SENTENCE_WORDS = ("answer", "ans.", "final ", *FOREIGN.replace("r[eé]ponse", "réponse|reponse").split("|"))
 # Matched where one of those words, or the label "A:", stands.
 SENTENCE = re.compile(
     rf"""(?: \b(?:answer|final[ ](?:result|value|total|count|amount|number|price|cost))["'`*_]{{0,3}}
-            (?:[ ](?:to|for|of)\b(?:(?!answer)[^.\n:]){{0,60}}?)?
+            (?:[ ][#]?[0-9]{{1,2}}(?=[ ]?:))?(?:[ ](?:to|for|of)\b(?:(?!answer)[^.\n:]){{0,60}}?)?
             (?:[ ]{{1,3}}(?:is|are|was|would[ ]be|will[ ]be|must[ ]be|should[ ]be|equals|comes[ ]to|becomes)\b
               | [ ]{{0,3}}: | ["'][ ]?: )
-          | \banswer[ ]{{0,3}}=
+          | \banswer[ ]{{0,3}}= | \bans\.[ ]?[:=]?(?=[ ])
           | A:
           | (?:{FOREIGN})[^\W0-9]{{0,4}}(?:[ ]?:|[ ]?[=—-][ ]|[^0-9\n.$\\,]{{0,14}})
         )([^\n]*)""",
     re.IGNORECASE | re.VERBOSE,
+)
+
+# A line that is nothing but a bold number, with its unit; "**Day 2**" is a heading.
+BOLD_LINE = re.compile(
+    r"^[ \t]*\*\*[ \t]*((?:[A-Za-z ]{0,20}[:=])?[ \t]*[-$\u20ac\u00a3\u20b9]*[0-9][0-9.,]*(?:(?![.)] )[^*\n:]{0,30}))\*\*[.!]?[ \t]*$",
+    re.MULTILINE,
 )
 
 # "#### Step 2: add" is a markdown heading.
@@ -54,19 +60,20 @@ ORDER = re.compile(
     r"\b(?:in the (?:form|format)|(?:this|the|following|required)(?: answer| output)? format|template|placeholder"
     r"|(?:must|should|please|to|always|and|then)? ?(?:write|put|give|place|present|state|end|enclose|provide|return|output"
     r"|report|express|box|wrap|format|finish|conclude)\b[^.!?\n]{0,30}\b(?:your|the) [^.!?\n]{0,50}"
-    r"|(?:must|should|please|always) (?:write|end|finish|conclude)\b)[^.!?\n]{0,40}\Z",
+    r"|(?:must|should|please|always) (?:write|end|finish|conclude)\b|if (?:the|your) answer (?:is|was|were)\b)[^.!?\n]{0,40}\Z",
     re.IGNORECASE,
 )
+ANOTHER_SENTENCE = re.compile(r"(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?])\s+(?=[A-Z])")
 OWN_WORDS = re.compile(r"\b(?:I|I'll|I'm|we|my|our|let's|let me)\b", re.IGNORECASE)
 # An example of the format, or a quotation of it, whoever speaks.
 EXAMPLE = re.compile(
     r"(?:\b(?:for example|for instance|e\.g\.|such as|like this|example (?:output|answer|format)|i\.e\. something like)[,:]?"
-    r"|\b(?:with|as|like|form|format|say|write|output)[ :]*[\"'`\u201c])[\s\"'`\u201c$(]*\Z",
+    r"|\b(?:with|as|like|form|format|says?|write|wrote|output|reads?|be)[ :]*[\"'`\u201c](?:the |my |final |correct )*)[\s\"'`\u201c$(]*\Z",
     re.IGNORECASE,
 )
 # Somebody else's verdict, written by the model for whoever grades it.
 PLANTED = re.compile(
-    r"\b(?:grader|verifier|judge|evaluator|grading|auto-?grader|ground[ -]?truth|(?:gold(?:en|[ -]standard)?|reference|expected"
+    r"\b(?:grader|verifier|judge|evaluator|grading|auto-?grader|ground[ _-]?truth|(?:gold(?:en|[ -]standard)?|reference|expected"
     r"|target)(?: (?:answer|label|solution|output)|\s*\Z)|answer key|system(?: message| prompt| note)?[\]>]*:"
     r"|\[/?(?:system|inst|admin)\]|<<?/?sys>?>|ignore (?:all |any |the )?(?:previous|prior|above)"
     r"|disregard (?:all |any |the )?(?:previous|prior|above)|mark (?:this|it|me) (?:as )?correct)",
@@ -74,7 +81,7 @@ PLANTED = re.compile(
 )
 
 # A committing sentence ends here: what follows on its line is another one, and may take it back.
-SENTENCE_END = re.compile(r"[0-9A-Za-z*)}$%\u20ac][.!?](?=\s)|\u3002|\uff01")
+SENTENCE_END = re.compile(r"(?<!\bRs)(?<!e\.g)(?<!i\.e)(?<=[0-9A-Za-z*)}$%\u20ac])[.!?](?=\s)|\u3002|\uff01")
 
 T = TypeVar("T")
 
@@ -107,6 +114,8 @@ def places(text: str) -> tuple[list[Place], list[Place]]:
     if "answer>" in lower:
         found += _tags(text)
     found += _sentences(text, lower)
+    if "**" in text:
+        found += _bold_lines(text)
     found.sort(key=lambda place: (place.start, -place.end))
     committed: list[Place] = []
     echoed: list[Place] = []
@@ -123,12 +132,19 @@ def _outermost(found: list[Place]) -> Iterator[Place]:
     """Yield one place per commitment: a box inside a tag, or both on one line, is one commitment written twice."""
     for index, place in enumerate(found):
         inner = [other for other in found[index + 1 : index + 4] if other.start < place.end]
-        # A sentence or a marker's line that leads to a box or a tag says no more than the box does.
-        if place.kind in ("sentence", "marker") and any(other.kind in ("boxed", "tag") for other in inner):
+        # A sentence or a marker's line that leads to a box, a tag or another sentence says no more than that does.
+        if place.kind in ("sentence", "marker") and any(_leads_to(place, other) for other in inner):
             continue
         if any(o.start < place.start < o.end and _encloses(o, place) for o in found[max(0, index - 4) : index]):
             continue
         yield place
+
+
+def _leads_to(outer: Place, inner: Place) -> bool:
+    if inner.kind in ("boxed", "tag"):
+        return True
+    lead = outer.span[: max(0, len(outer.span) - (outer.end - inner.start))]
+    return inner.kind == "sentence" and not re.search(r"[0-9$]", lead)
 
 
 def _encloses(outer: Place, inner: Place) -> bool:
@@ -139,7 +155,7 @@ def _echo(place: Place, text: str) -> bool:
     """Return whether a place only repeats the task's instruction or was planted for a grader."""
     if not place.problem and not place.span.strip().isdecimal() and PLACEHOLDER.fullmatch(place.span[:80]):
         return bool(place.span.strip())
-    line = text[max(0, place.start - 160) : place.start].rpartition("\n")[2]
+    line = ANOTHER_SENTENCE.split(text[max(0, place.start - 160) : place.start].rpartition("\n")[2])[-1]
     if not line.strip():
         return False
     if PLANTED.search(line) or EXAMPLE.search(line):
@@ -150,6 +166,8 @@ def _echo(place: Place, text: str) -> bool:
 def _markers(text: str) -> Iterator[Place]:
     for match in _last(MARKER.finditer(text)):
         line, end = match[1], match.end()
+        if line[:1] and line[0] in "\"'`\u201d" and text[: match.start()].endswith(("\"", "'", "`", "\u201c")):
+            continue  # the marker is quoted, not used
         bare = line.strip(" \t*_:")
         labelled = "answer" in line[:40].lower()
         if not bare or (labelled and not re.search(r"[0-9]", line) and bare.lower().endswith("answer")):
@@ -217,6 +235,11 @@ def _sentences(text: str, lower: str) -> Iterator[Place]:
             yield _sentence("sentence", match.start(), text.index(span, end), span)
         else:
             yield _sentence("sentence", match.start(), match.start(1), span)
+
+
+def _bold_lines(text: str) -> Iterator[Place]:
+    for match in _last(BOLD_LINE.finditer(text)):
+        yield Place("sentence", match.start(), match.end(), match[1])
 
 
 def _occurrences(text: str, word: str) -> Iterator[int]:

@@ -44,20 +44,25 @@ PLAINEST = re.compile(rf"(?:(?P<marker>####)|A:)(?P<number>{reading.SIMPLE.patte
 
 MOVES_ON = re.compile(
     r"\b(?:wait|actually|correct(?:ion|ing|ed)?|re-?check\w*|mistake|error|wrong|sorry|instead|rather|oops|hmm"
-    r"|should be|final\w*|therefore|thus|so|hence|step|then|next|now)\b",
+    r"|should be|becomes|revis\w+|updat\w+|chang\w+|final\w*|therefore|thus|so|hence|step|then|next|now)\b",
     re.IGNORECASE,
 )
 RIVALS = re.compile(
-    r"\b(?:or|either|alternatively|maybe|perhaps|possibly|could|might|another (?:possible )?(?:answer|option|possibility)"
-    r"|candidates?|option|guess)\b",
+    r"\b(?:or|either|otherwise|alternatively|maybe|perhaps|possibly|could|might|another (?:possible )?(?:answer|option|possibility)"
+    r"|candidates?|option|guess|(?:reading|interpretation|version|case|approach|method|scenario) (?:[2-9]|two|b|ii))\b",
     re.IGNORECASE,
 )
 DENIED_BOX = re.compile(
     r"(?:\b(?:not|never|neither|nor|rather than|instead of)|n't(?: be)?)[ $*\\([\"'`]{0,6}\Z", re.IGNORECASE
 )
 DISBELIEF = re.compile(
+    r"\b(?:suppos\w+|assum\w+|imagine|pretend|if|whether)(?: that)?(?: (?:the|my))? ?\Z|(?:\b(?:one|you|some|people|we) (?:might|may|could|would) (?:first |initially |be tempted to )?(?:think|say|guess|answer|believe)"
+    r"(?: that)?(?: (?:it|the answer) is)?|\b(?:retract|withdraw|take back|reject|discard|rule out)\b[^.\n]{0,30}"
+    r")[ $\\(\[]{0,4}\Z|"
     r"(?:\b(?:do|does|did|can|could)(?:n't| ?not) (?:think|believe|say|mean|agree|see how)(?: that)?(?: the| my)?(?: final| correct)?"
-    r"|\b(?:incorrect|wrong|false|bad|not the|isn't the|previous|old|tempting)(?: final)?) ?\Z",
+    r"|\b(?:incorrect|wrong|false|bad|not the|isn't the|previous|old|tempting)(?: final)?"
+    r"|\b(?:false|wrong|incorrect|untrue|not true|not the case|no way|(?<!no )doubt|impossible|a mistake|if you (?:think|believe|said?|got))"
+    r"(?: to (?:say|think|claim|believe|conclude))?(?: that)?(?: the| my)?(?: final| correct)?) ?\Z",
     re.IGNORECASE,
 )
 FOREIGN_DENIAL = re.compile(
@@ -65,14 +70,18 @@ FOREIGN_DENIAL = re.compile(
 )
 # A comment is not shown to a reader, what is struck out no longer stands, and GSM8K's annotations repeat the number.
 HIDDEN = re.compile(
-    r"<!--.{0,2000}?-->|~~[^~\n]{1,200}~~|<<[^<>\n]{0,200}>>(?=-?[0-9.])|</?(?:b|i|u|strong|em|p|br|span|code|mark)(?: \w+=[^<>\n]{1,80})? ?/?>",
+    r"<\|im_start\|>(?:system|user)\b.{0,9999}?(?=<\|im_|\Z)|<!--.{0,2000}?-->|~~[^~\n]{1,200}~~|<<[^<>\n]{0,200}>>(?=-?[0-9.])|</?(?:b|i|u|strong|em|p|br|span|code|mark)(?: \w+=[^<>\n]{1,80})? ?/?>",
     re.DOTALL,
 )
+NOTHING_ELSE = re.compile(
+    r"\b(?:can(?:'t|not| not) be (?:anything )?(?:other|else|different)|is (?:nothing|none) other) than\b", re.IGNORECASE
+)
 TAKEN_BACK = re.compile(
-    r"(?:\b(?:that|this|it|which|the above|(?:my|the) (?:answer|result|calculation))(?:'s| is| was| isn't| wasn't| seems| looks| can't be"
+    r"(?:\b(?P<value>-?[0-9][0-9,]*(?:\.[0-9]+)?) (?:is|was|must be|seems|looks) (?:clearly |actually |also )?(?:wrong|incorrect|not (?:right|correct|the answer))"
+    r"|\b(?:that|this|it|which|the above|(?:my|the) (?:answer|result|calculation))(?:'s| is| was| isn't| wasn't| seems| looks| can't be"
     r"| cannot be)? (?:also |actually |clearly |obviously )?(?:wrong|incorrect|mistaken|false|untrue|not (?:right|correct)|right\b(?=\?)|a mistake|an error)"
     r"|\b(?:scratch|ignore|disregard|strike|forget) (?:that|this|it|the above)|\btake (?:that|it) back|\bi (?:made|see) (?:a|an|my) "
-    r"(?:\w+ )?(?:mistake|error)|\b(?:oops|whoops)\b|\bi (?:forgot|misread|miscalculated|miscounted)|\bi was wrong|\b(?:that|it)(?:'s| is)n't right"
+    r"(?:\w+ )?(?:mistake|error)|\b(?:oops|whoops)\b|\bi (?:forgot|misread|miscalculated|miscounted)|\bi was wrong|\btypo\b|\bi meant\b|\bthat should (?:read|say|be)\b|\b(?:that|it)(?:'s| is)n't right"
     r"|\b(?:that|this|it) (?:isn't|is not|can't be|cannot be) (?:right|correct))",
     re.IGNORECASE,
 )
@@ -80,6 +89,7 @@ STANDS = re.compile(
     r"\b(?:yes|correct|confirmed|checks out|indeed|is right|matches|consistent|all good|never ?mind)\b", re.IGNORECASE
 )
 DOUBT = re.compile(r"\b(?:wait|hold on|actually|correction|hmm)\b", re.IGNORECASE)
+FINAL = re.compile(r"\b(?:the |my )?final[ *]*\Z", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]{2,}")
 # So many different answers without a word of correction are a list, whatever stands between them.
 ENUMERATED = 4
@@ -131,6 +141,8 @@ def extract(text: str, reader: Reader = NUMBER) -> Extraction:
     visible = normalise(visible[-MAX_TEXT:])
     if "<" in visible or "~~" in visible:
         visible = HIDDEN.sub(" ", visible)
+    if " than " in visible:
+        visible = NOTHING_ELSE.sub("is", visible)
     visible = _first_turn(visible, reader)
     given, echoed = _commitments(visible, reader)
     if not given:
@@ -183,6 +195,9 @@ def _commitments(text: str, reader: Reader) -> tuple[list[Commitment], list[Plac
     committed, echoed = places(text)
     explicit = max((place.start for place in committed if place.kind != "sentence"), default=-1)
     made = [Commitment(place, _said(place, text, reader)) for place in committed]
+    # A model that was stopped while it said its answer once more has said it.
+    if len(made) > 1 and made[-1].place.kind == "sentence" and made[-1].said.problem == "cut off":
+        made.pop()
     return [one for one in made if not _vague(one, text, explicit)], echoed
 
 
@@ -236,7 +251,7 @@ def _beside(given: list[Commitment], text: str, reader: Reader) -> list[Commitme
     different: list[Commitment] = []
     doubtful: list[Commitment] = []
     for earlier, later in reversed(list(pairwise(given))):
-        said, between = earlier.said, text[earlier.place.end : later.place.start]
+        said, between = earlier.said, _between(earlier.place, later.place, text)
         same = said.problem != "several" and (said.value is None or reader.key(said.value) == final)
         moved = MOVES_ON.search(between) is not None and not (RIVALS.search(between) and not same)
         if moved:
@@ -250,12 +265,20 @@ def _beside(given: list[Commitment], text: str, reader: Reader) -> list[Commitme
     return different
 
 
+def _between(earlier: Place, later: Place, text: str) -> str:
+    """Return what stands between two places; "final" moves on from an answer, but not from another final one."""
+    between = text[earlier.end : later.start]
+    if text[max(0, earlier.start - 8) : earlier.start].lower().rstrip().endswith("final"):
+        return FINAL.sub("", between)
+    return between
+
+
 def _replaced(last: Commitment, text: str, reader: Reader) -> Extraction | None:
     """Return what stands where the text behind the last commitment takes it back, `None` where it lets it stand."""
     after = text[last.place.end : last.place.end + reading.MAX_PROSE]
     if not after or after.isspace():
         return None
-    back = TAKEN_BACK.search(after)
+    back = next((match for match in TAKEN_BACK.finditer(after) if _concerns(match, last.said.value)), None)
     doubt = back or DOUBT.search(after)
     if doubt is None:
         return None
@@ -266,6 +289,16 @@ def _replaced(last: Commitment, text: str, reader: Reader) -> Extraction | None:
     if said.value is not None:
         return Extraction("found", "the answer was corrected afterwards", said.value, "prose")
     return Extraction("no_answer", "the answer was taken back", kind=last.place.kind) if back else None
+
+
+def _concerns(retraction: re.Match[str], value: Value | None) -> bool:
+    """Return whether a retraction is of this value: "17 is wrong" says nothing about 18."""
+    return retraction["value"] is None or find(retraction["value"]) == [] or _value_of(retraction["value"]) == _value_of(value)
+
+
+def _value_of(value: Value | None) -> object:
+    found = find(plain(value)) if isinstance(value, str) else []
+    return found[0].number if len(found) == 1 else value
 
 
 def _after_denial(given: list[Commitment], text: str, reader: Reader) -> Extraction:

@@ -33,8 +33,8 @@ def read(place: Place) -> Reading:
     span = span.strip().strip("*_`\"").strip()
     if place.kind == "tag" and len(WORD.findall(span)) > 12:
         return conclude(span)
-    if place.kind != "boxed" and span.endswith((".", ",")):
-        span = span[:-1]
+    if place.kind != "boxed":
+        span = span.rstrip(".,*_`\" ")
     denied = reading.DENIAL.match(span)
     if not DRESS.sub("", span):
         return Reading(None, "unreadable")
@@ -65,6 +65,8 @@ def _inner_box(span: str) -> str:
 def conclude(text: str) -> Reading:
     """Return the last formula of the sentence that the prose ends on, else the number that it ends on."""
     tail = text[-MAX_PROSE:].rstrip()
+    if reading.GIVES_UP.search(tail[-200:]):
+        return Reading(None, "unreadable")
     sentences = [one for one in reading.SENTENCES.split(tail) if one.strip() and not reading.POLITE.search(one)]
     if sentences and (found := list(MATHS.finditer(sentences[-1]))):
         return _formula(sentences[-1], found)

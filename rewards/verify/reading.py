@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Literal
 
 from rewards.equations import equations
-from rewards.verify.commitments import Place
+from rewards.verify.commitments import PLANTED, Place
 from rewards.verify.numbers import Found, Number, find, number, plain
 from rewards.verify.words import phrases
 
@@ -29,36 +29,38 @@ Problem = Literal["", "several", "unreadable", "denied", "cut off"]
 SIMPLE = re.compile(r"[ ]{0,9}\$?-?(?:[0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3}){1,6})(?:\.[0-9]{1,9})?\.?\s{0,9}")
 
 DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not|never|neither|nor|cannot be|rather than|instead of|and no longer)|n't(?: be)?)"
+    r"(?:\b(?:not|never|neither|nor|cannot be|rather than|instead of|and no longer|anything but|far from|other than)|n't(?: be)?)"
     r"(?: (?:be|to be|equal(?: to)?|exactly|just|simply))?[\s\"'($]{0,4}\Z",
     re.IGNORECASE,
 )
 DENIAL = re.compile(r"\b(?:not|never|neither|cannot)\b|n't\b", re.IGNORECASE)
 BOUND = re.compile(
-    r"(?:\b(?:at least|at most|more than|less than|fewer than|greater than|bigger than|smaller than|up to|no more than|over|under|above"
+    r"(?:\b(?:at least|at most|more than|less than|fewer than|greater than|bigger than|smaller than|no more than|over|under|above"
     r"|below)|[<>\u2264\u2265]=?)[\s$]*\Z",
     re.IGNORECASE,
 )
 DENIED_AFTER = re.compile(
     r"\A[\s\"')$]{0,4}(?:[A-Za-z]+ ){0,2}(?:(?:is|was|would be|seems|looks) (?:wrong|incorrect|false|impossible|too (?:high|low|big"
-    r"|small|large|much))|(?:isn't|is not|wasn't|was not|can't be|cannot be) (?:right|correct|possible|the (?:\w+ )?answer))",
+    r"|small|large|much))|(?:isn't|is not|wasn't|was not|can't be|cannot be) (?:right|correct|possible|(?:yet )?(?:the|our|my)"
+    r" (?:\w+ )?(?:answer|total|result|solution|value|number))|,? which is not )",
     re.IGNORECASE,
 )
 # What follows the number and explains it; numbers in there are no rival answers.
 TAIL = re.compile(
-    r"[(;]|[.!?](?=\s|$)|\b(?:because|since|as|which|per|for|in|every|after|each|out of|by|on|at|from|with|when|if|while)\b",
+    r"[(;]|,\s*[\"']\w+[\"']\s*:|[.!?](?=\s|$)|\b(?:because|since|as|which|per|for|in|every|after|each|out of|by|on|at|from|with|when|if|while)\b",
     re.IGNORECASE,
 )
 UNDONE = re.compile(r"[0-9^*+\u00d7\u00f7\u221a|<>\u00b1\\\u00b7_]|(?<![A-Za-z])/(?![ ]*[A-Za-z-])|/(?=[(])")
 UNIT_POWER = re.compile(r"(?<=[A-Za-z]) ?\^ ?[23](?![0-9])|(?<=[A-Za-z])[\u00b2\u00b3]")
 # "60x" is a formula, `print(18)` and `18; DROP` are programs.
 FORMULA = re.compile(r"[0-9] ?[xyzn](?![A-Za-z=0-9])(?! ?=)|[A-Za-z_]\(|__|\blambda\b|; ?(?:--|[A-Z]{4,}\b|import\b)")
+SAMPLE = re.compile(r"\bwhatever\b|(?:\be\.g\.|\bfor (?:example|instance)|\bsuch as|\bsay),? ?\$?[0-9]", re.IGNORECASE)
 DOLLARS_AND_CENTS = re.compile(r"\b([0-9]+) dollars?,? and ([0-9]{1,2}) cents?\b", re.IGNORECASE)
 
 ROUNDED = re.compile(
     r"\u2248|\\approx|~=|\b(?:round(?:s|ed|ing)?(?: (?:up|down|off))?(?: (?:to|gives|is|it))*|rounding)\b"
 )
-RIVALS = re.compile(r"\b(?:or|either|between|alternatively)\b", re.IGNORECASE)
+RIVALS = re.compile(r"\b(?:or|either|between|alternatively|might|may|could|maybe|perhaps|possibly)\b", re.IGNORECASE)
 
 # A number behind one of these says when, where or of what, not how many.
 ADJUNCT = re.compile(
@@ -77,24 +79,37 @@ CHECKS = re.compile(
     r"(?:check|verif|confirm|double-check|sanity)[^\n]*",
     re.IGNORECASE,
 )
-SENTENCES = re.compile(r"(?<=[.!?\u3002])[*_]*\s+|\n+")
+SENTENCES = re.compile(r"(?<=[.!?\u3002])(?<!\bRs\.)(?<!e\.g\.)(?<!i\.e\.)[*_]*\s+|\n+")
 QUESTION = re.compile(
     r"\b(?:how|what|which|when|where|who|find|calculate|determine)\b[^.!\n]*\?[\s\"'*]*\Z", re.IGNORECASE
 )
 UNFINISHED = re.compile(
-    r"(?:[-+*/=\u00d7\u00f7(<$\u2248,:]|\\[a-z]+|\b(?:is|the|a|of|equals|makes|has|to|and|times|plus|minus|by|with|for|we|then))\s*\Z",
+    r"(?:[-+*/=\u00d7\u00f7({\[<\u2248,:]|(?<![0-9])\$|\\[a-z]+|\b(?:is|the|a|of|equals|makes|has|to|and|times|plus|minus|by|with|for|we|then))\s*\Z",
     re.IGNORECASE,
 )
 # Sentences that talk about something else than the answer.
 REFUSAL = re.compile(
     r"\b(?:can(?:'t|not|no)|unable to|(?:do|does|did) ?n(?:'t|ot) (?:know|have|say|give|tell)|not (?:given|provided|enough|specified|stated)|missing"
-    r"|insufficient|impossible to|no idea|as an ai|sorry,? (?:but|i))\b|https?://|\bversion [0-9]|\b(?:rate|scale) (?:this|it|of|from)\b|"
+    r"|insufficient|impossible to|no idea|as an ai|sorry,? (?:but|i))\b|https?://|\bget back to you\b|\bversion [0-9]|\b(?:rate|scale) (?:this|it|of|from)\b|"
     r"\b[0-9]{1,2} (?:january|february|march|april|may|june|july|august|september|october|november|december)\b",
+    re.IGNORECASE,
+)
+GIVES_UP = re.compile(
+    r"\b(?:can(?:'t|not| not)|could(?:n't| not)|unable to|do(?:n't| not)) (?:determine|find|solve|work|figure|answer|know|compute|calculate"
+    r"|tell|give)\b",
+    re.IGNORECASE,
+)
+HYPOTHETICAL = re.compile(r"\bif\b.*(?:\bwould\b|'d\b|\bcould\b)", re.IGNORECASE)
+# What follows the last number and says that it is not the end: a plan, or a doubt.
+UNSETTLED = re.compile(
+    r"\b(?:next|let's|let us|(?:need|have|has) to|must|still|not yet|before we|until|unknown|what about|what remains|it remains"
+    r"|(?:that|this|it)(?:'s| is| was) (?:wrong|incorrect|false|far from|not|an error|a mistake)|hold on|any of (?:these|them)|could (?:each |all |both )?be (?:right|correct)|get back to you)\b",
     re.IGNORECASE,
 )
 ITEM = re.compile(r"^[ \t]*(?:\*\*)?\(?[0-9]{1,2}[.)](?:\*\*)?(?:[ \t]+|$)", re.MULTILINE)
 # A numbered list that breaks off behind its next number.
 BROKEN_LIST = re.compile(r"(?:^|\n)[ \t]*[0-9]{1,2}[.)][^\n]*\n[ \t]*[0-9]{1,2}[.)]?\s*\Z")
+BRACKETS = re.compile(r"\([^()]{0,120}\)")
 OPTIONS = re.compile(r"\(?\b[A-E]\)[^A-Z\n]{1,40}\(?\b[A-E]\)")
 
 
@@ -119,7 +134,7 @@ def read(place: Place) -> Reading:
         return conclude(place.span)
     span = re.sub(r"#{4,}|</?(?:final_?)?answer>", " ", plain(_rounded(place.span[:MAX_SPAN])))
     span = DOLLARS_AND_CENTS.sub(lambda m: f"{m[1]}.{m[2]:0>2}", UNIT_POWER.sub("", span))
-    if FORMULA.search(span):
+    if FORMULA.search(span) or SAMPLE.search(span):
         return Reading(None, "unreadable")
     found = _numbers(span)
     if not found:
@@ -127,7 +142,8 @@ def read(place: Place) -> Reading:
     standing = [place for place in found if not _denied(span, place)]
     if not standing or (len(standing) == len(found) and DENIAL.search(span[: found[0].start])):
         return Reading(None, "denied")
-    if BOUND.search(span[: standing[0].start]):
+    asked = re.match(r"[ ]?\?", span[standing[0].end :])
+    if asked or BOUND.search(span[: standing[0].start]):
         return Reading(None, "several")
     if (computed := _computed(span, standing)) is not None:
         return computed
@@ -147,7 +163,7 @@ def _single(span: str, found: list[Found], denials: bool) -> Reading:
     between = "".join(span[a.end : b.start] for a, b in pairwise(found))
     undone = UNDONE.search(f"{before} {between} {after}") and not denials
     value = None if undone else found[0].number
-    clean = len(before.split()) <= 3 and len(span[found[-1].end :].split()) <= 3
+    clean = len(before.split()) <= 1 and len(span[found[-1].end :].split()) <= 3
     return Reading(value, "" if value else "unreadable", clean)
 
 
@@ -200,7 +216,11 @@ def _computed(span: str, found: list[Found]) -> Reading | None:
 
 
 def conclude(text: str) -> Reading:
-    """Return the number that prose ends on: of the last sentence that has one, polite words and checks left aside."""
+    """Return the number that prose ends on: of the last sentence that has one, polite words and checks left aside.
+
+    Prose is no commitment, so whatever puts it in doubt wins: a plan that is not carried out, a doubt, somebody else's
+    words, a text that breaks off.
+    """
     tail = text[-MAX_PROSE:]
     checks = CHECKS.search(tail)
     if checks and find(plain(tail[: checks.start()])):
@@ -208,40 +228,51 @@ def conclude(text: str) -> Reading:
     # "5." at the start of a line counts the lines, unless the line is nothing else and the only one.
     listed = ITEM.sub("", tail)
     sentences = [one for one in SENTENCES.split(listed if find(listed) else tail) if one and one.strip()]
-    while sentences and POLITE.search(sentences[-1]):
+    while sentences and (POLITE.search(sentences[-1]) or not re.search(r"\w", sentences[-1])):
         sentences.pop()
-    if not sentences or QUESTION.search(sentences[-1]):
+    if not sentences or QUESTION.search(sentences[-1]) or PLANTED.search(tail):
         return Reading(None, "unreadable")
     if _unfinished(sentences[-1]) or BROKEN_LIST.search(tail):
         return Reading(None, "cut off")
     for sentence in reversed(sentences):
-        if sentence.rstrip(" *_\"'").endswith("?"):
+        if GIVES_UP.search(sentence):
+            return Reading(None, "unreadable")
+        if sentence.rstrip(" *_\"'").endswith("?") or HYPOTHETICAL.search(sentence):
             continue
         if (reading := _concluding(sentence)) is not None:
             return reading
+        if UNSETTLED.search(sentence):
+            return Reading(None, "unreadable")
     return Reading(None, "unreadable")
 
 
 def _unfinished(sentence: str) -> bool:
-    """Return whether the text breaks off in this sentence: on an operator, or long after its last number."""
+    """Return whether the text breaks off in this sentence: on an operator, or in words that lead nowhere."""
     end = sentence.rstrip().removesuffix("**").rstrip()
     if UNFINISHED.search(end):
         return True
-    last = find(end)
-    return bool(last) and not re.search(r"[.!?)\"'*$\]}]\Z", end) and len(end[last[-1].end :].split()) > 12
+    if re.search(r"[^\w\s]\Z", end):
+        return False
+    last = _numbers(plain(end))
+    return len((plain(end)[last[-1].end :] if last else end).split()) > (12 if last else 2)
 
 
 def _concluding(sentence: str) -> Reading | None:
     bold = re.findall(r"\*\*([^*\n]{1,80})\*\*", sentence)
     stated = _rounded(bold[-1] if bold and len(_numbers(plain(bold[-1]))) == 1 else sentence)
     sentence = plain(stated)
+    if not _numbers(sentence):
+        return None
+    if OPTIONS.search(sentence):
+        return Reading(None, "several")
+    # What stands in brackets explains.
+    outside = BRACKETS.sub(" ", sentence)
+    sentence = outside if find(outside) else sentence
     found = _numbers(sentence)
     if not found:
         return None
     if REFUSAL.search(sentence):
         return Reading(None, "unreadable")
-    if OPTIONS.search(sentence):
-        return Reading(None, "several")
     _, equals, last = sentence.rpartition("=")
     if equals and (after := _numbers(last)):
         head = len(sentence) - len(last)
