@@ -5,8 +5,8 @@
     True
 
 Arguments and results travel as JSON lines, never as pickles. The child is a fresh interpreter, not a fork, so calls
-work the same from any thread, under asyncio, after `fork` or `spawn`, in daemonic processes and in Ray actors. No signal
-reaches the caller: Python's signal handlers run in the main thread only, which is why alarms fail in trainers.
+work the same from any thread, under asyncio, after `fork` or `spawn`, in daemonic processes and in Ray actors. The
+caller needs no signal: Python's handlers run in the main thread only, which is why alarms fail in trainers.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 import weakref
+from pathlib import Path
 from typing import Any
 
 __all__ = ["Crashed", "Overrun", "Pool", "WorkerError"]
@@ -116,7 +117,7 @@ def _close_all() -> None:
 
 class _Child:
     def __init__(self, target: str, memory: int | None) -> None:
-        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "rewards.worker", target, str(memory or 0)],
             stdin=subprocess.PIPE,

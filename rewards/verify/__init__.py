@@ -55,7 +55,7 @@ def verify_batch(
     if domain != "math":
         return [verify(completion, gold, domain) for completion, gold in pairs]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
-        return list(threads.map(lambda pair: verify(*pair, domain, deadline=deadline), pairs))
+        return list(threads.map(lambda pair: verify(pair[0], pair[1], domain, deadline=deadline), pairs))
 
 
 def _number(text: str, gold: object) -> Verdict:

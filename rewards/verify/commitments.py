@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from rewards.verify import cues
 from rewards.verify.verdict import Kind
 
 __all__ = ["Place", "places"]
@@ -25,7 +26,10 @@ BOX = re.compile(r"(?:\\|\x08)f?box(?:ed)?[ ]?(?:\{|(?=-?[0-9]))|\x08oxed\{")
 TAG = re.compile(r"<(?P<name>(?:final_?)?answer)>", re.IGNORECASE)
 
 # Words for "answer" in the languages that models fall into; a colon, "is" or a short copula follows.
-FOREIGN = "respuesta|r[eé]ponse|antwort|risposta|resposta|ответ|答案|答え|正解|정답|답|उत्तर|الجواب|الإجابة|cevap|jawaban|đáp án"
+FOREIGN = (
+    "respuesta|r[eé]ponse|antwort|risposta|resposta|cevap|jawaban|đáp án"
+    "|ответ|答案|答え|正解|정답|답|उत्तर|الجواب|الإجابة"
+)
 SENTENCE_WORDS = ("answer", "ans.", "final ", *FOREIGN.replace("r[eé]ponse", "réponse|reponse").split("|"))
 # Matched where one of those words, or the label "A:", stands.
 SENTENCE = re.compile(
@@ -42,7 +46,8 @@ SENTENCE = re.compile(
 
 # A line that is nothing but a bold number, with its unit; "**Day 2**" is a heading.
 BOLD_LINE = re.compile(
-    r"^[ \t]*\*\*[ \t]*((?:[A-Za-z ]{0,20}[:=])?[ \t]*[-$\u20ac\u00a3\u20b9]*[0-9][0-9.,]*(?:(?![.)] )[^*\n:]{0,30}))\*\*[.!]?[ \t]*$",
+    r"^[ \t]*\*\*[ \t]*((?:[A-Za-z ]{0,20}[:=])?[ \t]*[-$\u20ac\u00a3\u20b9]*[0-9][0-9.,]*(?![.)] )[^*\n:]{0,30})\*\*"
+    r"[.!]?[ \t]*$",
     re.MULTILINE,
 )
 
@@ -50,36 +55,12 @@ BOLD_LINE = re.compile(
 HEADING = re.compile(r"\b(?:step|part|method|solution|approach|case|example|problem|question)s?\b", re.IGNORECASE)
 NUMERIC_START = re.compile(r"[-+$*_`\\({\[ \u20ac\u00a3\u20b9]{0,8}(?:[0-9]|\\)")
 PLACEHOLDER = re.compile(
-    r"[<\[{(\s*_\\]*(?:text\{)?(?:your|the|final|numeric(?:al)?|a|an|insert|some|my)?[ _]?(?:final|numeric(?:al)?)?[ _]?"
-    r"(?:answer|number|result|value|N|X|\.\.\.|…|here|[ _])*[>\]})\s*_.]*",
+    r"[<\[{(\s*_\\]*(?:text\{)?(?:your|the|final|numeric(?:al)?|a|an|insert|some|my)?[ _]?"
+    r"(?:final|numeric(?:al)?)?[ _]?(?:answer|number|result|value|N|X|\.\.\.|…|here|[ _])*[>\]})\s*_.]*",
     re.IGNORECASE,
 )
 
-# The task's own words: an order to use the format. "I will put my answer in" is no order.
-ORDER = re.compile(
-    r"\b(?:in the (?:form|format)|(?:this|the|following|required)(?: answer| output)? format|template|placeholder"
-    r"|(?:must|should|please|to|always|and|then)? ?(?:write|put|give|place|present|state|end|enclose|provide|return|output"
-    r"|report|express|box|wrap|format|finish|conclude)\b[^.!?\n]{0,30}\b(?:your|the) [^.!?\n]{0,50}"
-    r"|(?:must|should|please|always) (?:write|end|finish|conclude)\b|if (?:the|your) answer (?:is|was|were)\b)[^.!?\n]{0,40}\Z",
-    re.IGNORECASE,
-)
 ANOTHER_SENTENCE = re.compile(r"(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?])\s+(?=[A-Z])")
-OWN_WORDS = re.compile(r"\b(?:I|I'll|I'm|we|my|our|let's|let me)\b", re.IGNORECASE)
-# An example of the format, or a quotation of it, whoever speaks.
-EXAMPLE = re.compile(
-    r"(?:\b(?:for example|for instance|e\.g\.|such as|like this|example (?:output|answer|format)|i\.e\. something like)[,:]?"
-    r"|\b(?:with|as|like|form|format|says?|write|wrote|output|reads?|be)[ :]*[\"'`\u201c](?:the |my |final |correct )*)[\s\"'`\u201c$(]*\Z",
-    re.IGNORECASE,
-)
-# Somebody else's verdict, written by the model for whoever grades it.
-PLANTED = re.compile(
-    r"\b(?:grader|verifier|judge|evaluator|grading|auto-?grader|ground[ _-]?truth|(?:gold(?:en|[ -]standard)?|reference|expected"
-    r"|target)(?: (?:answer|label|solution|output)|\s*\Z)|answer key|system(?: message| prompt| note)?[\]>]*:"
-    r"|\[/?(?:system|inst|admin)\]|<<?/?sys>?>|ignore (?:all |any |the )?(?:previous|prior|above)"
-    r"|disregard (?:all |any |the )?(?:previous|prior|above)|mark (?:this|it|me) (?:as )?correct)",
-    re.IGNORECASE,
-)
-
 # A committing sentence ends here: what follows on its line is another one, and may take it back.
 SENTENCE_END = re.compile(r"(?<!\bRs)(?<!e\.g)(?<!i\.e)(?<=[0-9A-Za-z*)}$%\u20ac])[.!?](?=\s)|\u3002|\uff01")
 
@@ -158,15 +139,15 @@ def _echo(place: Place, text: str) -> bool:
     line = ANOTHER_SENTENCE.split(text[max(0, place.start - 160) : place.start].rpartition("\n")[2])[-1]
     if not line.strip():
         return False
-    if PLANTED.search(line) or EXAMPLE.search(line):
+    if cues.PLANTED.search(line) or cues.EXAMPLE.search(line):
         return True
-    return ORDER.search(line) is not None and not OWN_WORDS.search(line)
+    return cues.COMMANDED.search(line) is not None and not cues.OWN_WORDS.search(line)
 
 
 def _markers(text: str) -> Iterator[Place]:
     for match in _last(MARKER.finditer(text)):
         line, end = match[1], match.end()
-        if line[:1] and line[0] in "\"'`\u201d" and text[: match.start()].endswith(("\"", "'", "`", "\u201c")):
+        if line[:1] and line[0] in "\"'`\u201d" and text[: match.start()].endswith(('"', "'", "`", "\u201c")):
             continue  # the marker is quoted, not used
         bare = line.strip(" \t*_:")
         labelled = "answer" in line[:40].lower()

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Literal
 
 from rewards.completion import split_think
-from rewards.verify import formula, reading
+from rewards.verify import cues, formula, prose, reading
 from rewards.verify.commitments import SENTENCE_WORDS, Place, places
 from rewards.verify.numbers import find, normalise, number, plain
 from rewards.verify.reading import Reading, Value
@@ -29,66 +29,14 @@ __all__ = ["FORMULA", "NUMBER", "Extraction", "Reader", "extract"]
 # An answer stands at the end; reading more than this would only cost time.
 MAX_TEXT = 100_000
 
-NEW_TURN = re.compile(
-    r"(?:^|\n)[ \t]*(?:\*\*|#{1,3} )?(?:Question|Q|User|Problem|Human|Instruction|New (?:question|problem)|Next (?:question|problem))"
-    r"(?: ?[0-9]{1,3})?(?:\*\*)?:|<\|im_start\|>(?:user|system)|<\|(?:user|start_header_id)\|>|\[INST\]"
-    r"|\n[ \t]*\[(?:SYSTEM|System|USER|User|INST)\]|\n[ \t]*(?:System|Grader|Verifier|Judge|Assistant|Evaluator)[ \t]*:"
-)
-# The words of NEW_TURN: a substring test spares most texts the pattern.
-TURN_WORDS = (
-    *("Question", "question", "Q", "User", "USER", "Problem", "problem", "Human", "Instruction", "<|", "[INST]", "System"),
-    *("SYSTEM", "Grader", "Verifier", "Judge", "Assistant", "Evaluator"),
-)
-
 PLAINEST = re.compile(rf"(?:(?P<marker>####)|A:)(?P<number>{reading.SIMPLE.pattern})")
 
-MOVES_ON = re.compile(
-    r"\b(?:wait|actually|correct(?:ion|ing|ed)?|re-?check\w*|mistake|error|wrong|sorry|instead|rather|oops|hmm"
-    r"|should be|becomes|revis\w+|updat\w+|chang\w+|final\w*|therefore|thus|so|hence|step|then|next|now)\b",
-    re.IGNORECASE,
-)
-RIVALS = re.compile(
-    r"\b(?:or|either|otherwise|alternatively|maybe|perhaps|possibly|could|might|another (?:possible )?(?:answer|option|possibility)"
-    r"|candidates?|option|guess|(?:reading|interpretation|version|case|approach|method|scenario) (?:[2-9]|two|b|ii))\b",
-    re.IGNORECASE,
-)
-DENIED_BOX = re.compile(
-    r"(?:\b(?:not|never|neither|nor|rather than|instead of)|n't(?: be)?)[ $*\\([\"'`]{0,6}\Z", re.IGNORECASE
-)
-DISBELIEF = re.compile(
-    r"\b(?:suppos\w+|assum\w+|imagine|pretend|if|whether)(?: that)?(?: (?:the|my))? ?\Z|(?:\b(?:one|you|some|people|we) (?:might|may|could|would) (?:first |initially |be tempted to )?(?:think|say|guess|answer|believe)"
-    r"(?: that)?(?: (?:it|the answer) is)?|\b(?:retract|withdraw|take back|reject|discard|rule out)\b[^.\n]{0,30}"
-    r")[ $\\(\[]{0,4}\Z|"
-    r"(?:\b(?:do|does|did|can|could)(?:n't| ?not) (?:think|believe|say|mean|agree|see how)(?: that)?(?: the| my)?(?: final| correct)?"
-    r"|\b(?:incorrect|wrong|false|bad|not the|isn't the|previous|old|tempting)(?: final)?"
-    r"|\b(?:false|wrong|incorrect|untrue|not true|not the case|no way|(?<!no )doubt|impossible|a mistake|if you (?:think|believe|said?|got))"
-    r"(?: to (?:say|think|claim|believe|conclude))?(?: that)?(?: the| my)?(?: final| correct)?) ?\Z",
-    re.IGNORECASE,
-)
-FOREIGN_DENIAL = re.compile(
-    r"\u4e0d\u662f|\bno (?:es|\u00e9|\u00e8)\b|\bn'est pas\b|\bnicht\b|\bnon \u00e8\b|\bn\u00e3o \u00e9\b|\b\u043d\u0435\b|\uc544\ub2c8|\u3067\u306f\u306a"
-)
 # A comment is not shown to a reader, what is struck out no longer stands, and GSM8K's annotations repeat the number.
 HIDDEN = re.compile(
-    r"<\|im_start\|>(?:system|user)\b.{0,9999}?(?=<\|im_|\Z)|<!--.{0,2000}?-->|~~[^~\n]{1,200}~~|<<[^<>\n]{0,200}>>(?=-?[0-9.])|</?(?:b|i|u|strong|em|p|br|span|code|mark)(?: \w+=[^<>\n]{1,80})? ?/?>",
+    r"<\|im_start\|>(?:system|user)\b.{0,9999}?(?=<\|im_|\Z)|<!--.{0,2000}?-->|~~[^~\n]{1,200}~~"
+    r"|<<[^<>\n]{0,200}>>(?=-?[0-9.])|</?(?:b|i|u|strong|em|p|br|span|code|mark)(?: \w+=[^<>\n]{1,80})? ?/?>",
     re.DOTALL,
 )
-NOTHING_ELSE = re.compile(
-    r"\b(?:can(?:'t|not| not) be (?:anything )?(?:other|else|different)|is (?:nothing|none) other) than\b", re.IGNORECASE
-)
-TAKEN_BACK = re.compile(
-    r"(?:\b(?P<value>-?[0-9][0-9,]*(?:\.[0-9]+)?) (?:is|was|must be|seems|looks) (?:clearly |actually |also )?(?:wrong|incorrect|not (?:right|correct|the answer))"
-    r"|\b(?:that|this|it|which|the above|(?:my|the) (?:answer|result|calculation))(?:'s| is| was| isn't| wasn't| seems| looks| can't be"
-    r"| cannot be)? (?:also |actually |clearly |obviously )?(?:wrong|incorrect|mistaken|false|untrue|not (?:right|correct)|right\b(?=\?)|a mistake|an error)"
-    r"|\b(?:scratch|ignore|disregard|strike|forget) (?:that|this|it|the above)|\btake (?:that|it) back|\bi (?:made|see) (?:a|an|my) "
-    r"(?:\w+ )?(?:mistake|error)|\b(?:oops|whoops)\b|\bi (?:forgot|misread|miscalculated|miscounted)|\bi was wrong|\btypo\b|\bi meant\b|\bthat should (?:read|say|be)\b|\b(?:that|it)(?:'s| is)n't right"
-    r"|\b(?:that|this|it) (?:isn't|is not|can't be|cannot be) (?:right|correct))",
-    re.IGNORECASE,
-)
-STANDS = re.compile(
-    r"\b(?:yes|correct|confirmed|checks out|indeed|is right|matches|consistent|all good|never ?mind)\b", re.IGNORECASE
-)
-DOUBT = re.compile(r"\b(?:wait|hold on|actually|correction|hmm)\b", re.IGNORECASE)
 FINAL = re.compile(r"\b(?:the |my )?final[ *]*\Z", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]{2,}")
 # So many different answers without a word of correction are a list, whatever stands between them.
@@ -104,7 +52,13 @@ class Reader:
     key: Callable[[Value | None], object]
 
 
-NUMBER = Reader(reading.read, reading.conclude, lambda value: value)
+def _number_at(place: Place) -> Reading:
+    # A tag holds whatever its author likes: a number, or a paragraph that ends on one.
+    long = place.kind == "tag" and len(place.span.split()) > 8
+    return prose.conclude(place.span) if long else reading.read(place)
+
+
+NUMBER = Reader(_number_at, prose.conclude, lambda value: value)
 FORMULA = Reader(formula.read, formula.conclude, formula.key)
 
 
@@ -142,7 +96,7 @@ def extract(text: str, reader: Reader = NUMBER) -> Extraction:
     if "<" in visible or "~~" in visible:
         visible = HIDDEN.sub(" ", visible)
     if " than " in visible:
-        visible = NOTHING_ELSE.sub("is", visible)
+        visible = cues.NOTHING_ELSE.sub("is", visible)
     visible = _first_turn(visible, reader)
     given, echoed = _commitments(visible, reader)
     if not given:
@@ -160,7 +114,7 @@ def _mentions(text: str, words: tuple[str, ...]) -> bool:
 
 
 def _glance(text: str) -> Extraction | None:
-    """Return the answer of the plainest completion: a last line `#### 18` or `A: 18`, with nothing above it that needs a look.
+    """Return the answer of the plainest completion: a last line `#### 18` or `A: 18`, above it nothing to look at.
 
     Most rollouts of a trained policy are of this kind; they are settled ten times faster, and as `extract` would.
     """
@@ -171,7 +125,7 @@ def _glance(text: str) -> Extraction | None:
     lower = above.lower()
     if "####" in above or "A:" in above or "box" in lower or above.count("<") != 2 * above.count("<<"):
         return None
-    if _mentions(lower, SENTENCE_WORDS) or _mentions(above, TURN_WORDS):
+    if _mentions(lower, SENTENCE_WORDS) or _mentions(above, cues.TURN_WORDS):
         return None
     kind: Kind = "marker" if match["marker"] else "sentence"
     return Extraction("found", f"committed by {kind}", number(match["number"]), kind)
@@ -179,9 +133,9 @@ def _glance(text: str) -> Extraction | None:
 
 def _first_turn(text: str, reader: Reader) -> str:
     """Cut `text` where the model, having answered, goes on to a new question or plays somebody else."""
-    if not _mentions(text, TURN_WORDS):
+    if not _mentions(text, cues.TURN_WORDS):
         return text
-    for turn in NEW_TURN.finditer(text):
+    for turn in cues.NEW_TURN.finditer(text):
         answered = text[: turn.start()]
         if not answered.strip():
             # It begins by reciting the examples of its prompt: their answers are not the one asked for.
@@ -205,17 +159,17 @@ def _said(place: Place, text: str, reader: Reader) -> Reading:
     if place.problem:
         return Reading(None, place.problem, True)
     before, after = text[max(0, place.start - 48) : place.start], text[place.end : place.end + 48]
-    if DISBELIEF.search(before):
+    if cues.DISBELIEVED.search(before):
         return Reading(None, "denied", True)
     if place.kind != "sentence":
-        denied = DENIED_BOX.search(before) or (after and reading.DENIED_AFTER.match(after))
+        denied = cues.DENIED_BEFORE.search(before) or (after and cues.DENIED_AFTER.match(after))
     else:
-        denied = FOREIGN_DENIAL.search(text[place.start : place.start + 40].partition("\n")[0])
+        denied = cues.FOREIGN_DENIAL.search(text[place.start : place.start + 40].partition("\n")[0])
     return Reading(None, "denied", True) if denied else reader.read(place)
 
 
 def _vague(one: Commitment, text: str, explicit: int) -> bool:
-    """Return whether a place commits to nothing: "the answer is as follows:", a heading, a label before the reasoning."""
+    """Return whether a place commits to nothing: "the answer is as follows:", a heading, a label before reasoning."""
     place, said = one.place, one.said
     rest = text[place.end :]
     if place.kind == "marker":
@@ -253,10 +207,10 @@ def _beside(given: list[Commitment], text: str, reader: Reader) -> list[Commitme
     for earlier, later in reversed(list(pairwise(given))):
         said, between = earlier.said, _between(earlier.place, later.place, text)
         same = said.problem != "several" and (said.value is None or reader.key(said.value) == final)
-        moved = MOVES_ON.search(between) is not None and not (RIVALS.search(between) and not same)
+        moved = cues.MOVES_ON.search(between) is not None and not (cues.RIVALS.search(between) and not same)
         if moved:
             break
-        if not same and (RIVALS.search(between) or len(WORD.findall(between)) < 3):
+        if not same and (cues.RIVALS.search(between) or len(WORD.findall(between)) < 3):
             different.append(earlier)
         elif not same:
             doubtful.append(earlier)
@@ -275,16 +229,16 @@ def _between(earlier: Place, later: Place, text: str) -> str:
 
 def _replaced(last: Commitment, text: str, reader: Reader) -> Extraction | None:
     """Return what stands where the text behind the last commitment takes it back, `None` where it lets it stand."""
-    after = text[last.place.end : last.place.end + reading.MAX_PROSE]
+    after = text[last.place.end : last.place.end + prose.MAX_PROSE]
     if not after or after.isspace():
         return None
-    back = next((match for match in TAKEN_BACK.finditer(after) if _concerns(match, last.said.value)), None)
-    doubt = back or DOUBT.search(after)
+    back = next((match for match in cues.TAKEN_BACK.finditer(after) if _concerns(match, last.said.value)), None)
+    doubt = back or cues.DOUBT.search(after)
     if doubt is None:
         return None
     rest = after[doubt.end() :]
     said = reader.conclude(rest)
-    if STANDS.search(rest) or reader.key(said.value) == reader.key(last.said.value):
+    if cues.CONFIRMED.search(rest) or reader.key(said.value) == reader.key(last.said.value):
         return None
     if said.value is not None:
         return Extraction("found", "the answer was corrected afterwards", said.value, "prose")
@@ -293,7 +247,11 @@ def _replaced(last: Commitment, text: str, reader: Reader) -> Extraction | None:
 
 def _concerns(retraction: re.Match[str], value: Value | None) -> bool:
     """Return whether a retraction is of this value: "17 is wrong" says nothing about 18."""
-    return retraction["value"] is None or find(retraction["value"]) == [] or _value_of(retraction["value"]) == _value_of(value)
+    return (
+        retraction["value"] is None
+        or find(retraction["value"]) == []
+        or _value_of(retraction["value"]) == _value_of(value)
+    )
 
 
 def _value_of(value: Value | None) -> object:

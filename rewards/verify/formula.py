@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 
-from rewards.verify import reading
+from rewards.verify import cues, prose
 from rewards.verify.commitments import Place
 from rewards.verify.numbers import canonical
 from rewards.verify.reading import Reading
 
 __all__ = ["conclude", "read"]
 
-MAX_PROSE = 2000
-
 MATHS = re.compile(r"\$\$?([^$]{1,1000})\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000}?)\\\]", re.DOTALL)
 INNER_BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
 # The words that lead to a formula or explain it; what stands between them is the answer.
-LEAD = re.compile(r"\A[\s:*_\"'`]*(?:(?:that|therefore|thus|simply|just|exactly|equal to|given by|clearly)\b[\s:*_]*)*", re.IGNORECASE)
-TAIL = re.compile(r"(?:[.;]\s|,? \b(?:because|since|as|which|where|when|by|hence|i hope)\b).*\Z", re.IGNORECASE | re.DOTALL)
+LEAD = re.compile(
+    r"\A[\s:*_\"'`]*(?:(?:that|therefore|thus|simply|just|exactly|equal to|given by|clearly)\b[\s:*_]*)*", re.IGNORECASE
+)
+TAIL = re.compile(
+    r"(?:[.;]\s|,? \b(?:because|since|as|which|where|when|by|hence|i hope)\b).*\Z", re.IGNORECASE | re.DOTALL
+)
 DRESS = re.compile(r"\\(?:left|right|displaystyle|[,!;: ])|\\text(?:bf|it|rm)?(?=\{)|[\s${}*_`]|\.\Z")
 ASSIGNED = re.compile(r"\A\s*\\?[A-Za-z]\w?\s*=")
 WORD = re.compile(r"[^\W\d_]{2,}")
@@ -30,12 +32,12 @@ def read(place: Place) -> Reading:
         span = _inner_box(span)
     if place.kind in ("marker", "sentence"):
         span = TAIL.sub("", LEAD.sub("", span))
-    span = span.strip().strip("*_`\"").strip()
+    span = span.strip().strip('*_`"').strip()
     if place.kind == "tag" and len(WORD.findall(span)) > 12:
         return conclude(span)
     if place.kind != "boxed":
-        span = span.rstrip(".,*_`\" ")
-    denied = reading.DENIAL.match(span)
+        span = span.rstrip('.,*_`" ')
+    denied = cues.DENIAL.match(span)
     if not DRESS.sub("", span):
         return Reading(None, "unreadable")
     if denied:
@@ -64,19 +66,19 @@ def _inner_box(span: str) -> str:
 
 def conclude(text: str) -> Reading:
     """Return the last formula of the sentence that the prose ends on, else the number that it ends on."""
-    tail = text[-MAX_PROSE:].rstrip()
-    if reading.GIVES_UP.search(tail[-200:]):
+    tail = text[-prose.MAX_PROSE :].rstrip()
+    if cues.GIVES_UP.search(tail[-200:]):
         return Reading(None, "unreadable")
-    sentences = [one for one in reading.SENTENCES.split(tail) if one.strip() and not reading.POLITE.search(one)]
+    sentences = [one for one in prose.SENTENCES.split(tail) if one.strip() and not cues.POLITE.search(one)]
     if sentences and (found := list(MATHS.finditer(sentences[-1]))):
         return _formula(sentences[-1], found)
-    said = reading.conclude(tail)
+    said = prose.conclude(tail)
     return Reading(None if said.value is None else canonical(said.value), said.problem)  # type: ignore[arg-type]
 
 
 def _formula(sentence: str, found: list[re.Match[str]]) -> Reading:
     last = found[-1]
-    if sentence.rstrip(" *_").endswith("?") or reading.DENIED_BEFORE.search(sentence[: last.start()]):
+    if sentence.rstrip(" *_").endswith("?") or cues.DENIED_BEFORE.search(sentence[: last.start()]):
         return Reading(None, "unreadable")
     value = next(group for group in last.groups() if group is not None)
     if len(found) > 1 and re.fullmatch(r"\s*(?:,|or|and|,? or|,? and)\s*", sentence[found[-2].end() : last.start()]):

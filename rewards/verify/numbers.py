@@ -1,9 +1,9 @@
 r"""Numbers as people and models write them, read exactly.
 
-Understood: signs (also unicode minus), grouping by commas, spaces, apostrophes and the Indian way, decimals (also with a
-comma where it can be nothing else), leading and trailing zeros, digits of any script, currency signs, percent, a/b, mixed
-numbers, `\frac`, 1.8e3, 1.8 x 10^3, thousand/million/dozen/..., 18k. Values are `fractions.Fraction`, so 18.00 is 18 and
-0.1 is one tenth. Every pattern is linear and every size is bounded.
+Understood: signs (also unicode minus), grouping by commas, spaces, apostrophes and the Indian way, decimals (also with
+a comma where it can be nothing else), leading and trailing zeros, digits of any script, currency signs, percent, a/b,
+mixed numbers, `\frac`, 1.8e3, 1.8 x 10^3, thousand/million/dozen/..., 18k. Values are `fractions.Fraction`, so 18.00 is
+18 and 0.1 is one tenth. Every pattern is linear and every size is bounded.
 """
 
 from __future__ import annotations

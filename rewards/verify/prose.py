@@ -1,0 +1,103 @@
+"""Read the number that prose concludes with, where no commitment is made."""
+
+from __future__ import annotations
+
+import re
+
+from rewards.verify import cues, reading
+from rewards.verify.numbers import Found, find, plain
+from rewards.verify.reading import Reading
+
+__all__ = ["MAX_PROSE", "SENTENCES", "conclude"]
+
+MAX_PROSE = 2000
+
+SENTENCES = re.compile(r"(?<=[.!?\u3002])(?<!\bRs\.)(?<!e\.g\.)(?<!i\.e\.)[*_]*\s+|\n+")
+ITEM = re.compile(r"^[ \t]*(?:\*\*)?\(?[0-9]{1,2}[.)](?:\*\*)?(?:[ \t]+|$)", re.MULTILINE)
+# A numbered list that breaks off behind its next number.
+BROKEN_LIST = re.compile(r"(?:^|\n)[ \t]*[0-9]{1,2}[.)][^\n]*\n[ \t]*[0-9]{1,2}[.)]?\s*\Z")
+BRACKETS = re.compile(r"\([^()]{0,120}\)")
+OPTIONS = re.compile(r"\(?\b[A-E]\)[^A-Z\n]{1,40}\(?\b[A-E]\)")
+
+
+def conclude(text: str) -> Reading:
+    """Return the number that prose ends on: of the last sentence that has one, polite words and checks left aside.
+
+    Prose is no commitment, so whatever puts it in doubt wins: a plan that is not carried out, a doubt, somebody else's
+    words, a text that breaks off.
+    """
+    tail = text[-MAX_PROSE:]
+    checks = cues.CHECK.search(tail)
+    if checks and find(plain(tail[: checks.start()])):
+        tail = tail[: checks.start()]
+    # "5." at the start of a line counts the lines, unless the line is nothing else and the only one.
+    listed = ITEM.sub("", tail)
+    sentences = [one for one in SENTENCES.split(listed if find(listed) else tail) if one and one.strip()]
+    while sentences and (cues.POLITE.search(sentences[-1]) or not re.search(r"\w", sentences[-1])):
+        sentences.pop()
+    if not sentences or cues.QUESTION.search(sentences[-1]) or cues.PLANTED.search(tail):
+        return Reading(None, "unreadable")
+    if _unfinished(sentences[-1]) or BROKEN_LIST.search(tail):
+        return Reading(None, "cut off")
+    for sentence in reversed(sentences):
+        if cues.GIVES_UP.search(sentence):
+            return Reading(None, "unreadable")
+        if sentence.rstrip(" *_\"'").endswith("?") or cues.HYPOTHETICAL.search(sentence):
+            continue
+        if (said := _concluding(sentence)) is not None:
+            return said
+        if cues.UNSETTLED.search(sentence):
+            return Reading(None, "unreadable")
+    return Reading(None, "unreadable")
+
+
+def _unfinished(sentence: str) -> bool:
+    """Return whether the text breaks off in this sentence: on an operator, or in words that lead nowhere."""
+    end = sentence.rstrip().removesuffix("**").rstrip()
+    if cues.UNFINISHED.search(end):
+        return True
+    if re.search(r"[^\w\s]\Z", end):
+        return False
+    last = reading.numbers(plain(end))
+    return len((plain(end)[last[-1].end :] if last else end).split()) > (12 if last else 2)
+
+
+def _concluding(sentence: str) -> Reading | None:
+    bold = re.findall(r"\*\*([^*\n]{1,80})\*\*", sentence)
+    stated = reading.rounded(bold[-1] if bold and len(reading.numbers(plain(bold[-1]))) == 1 else sentence)
+    sentence = plain(stated)
+    if not reading.numbers(sentence):
+        return None
+    if OPTIONS.search(sentence):
+        return Reading(None, "several")
+    # What stands in brackets explains.
+    outside = BRACKETS.sub(" ", sentence)
+    sentence = outside if find(outside) else sentence
+    found = reading.numbers(sentence)
+    if not found:
+        return None
+    if cues.REFUSAL.search(sentence):
+        return Reading(None, "unreadable")
+    _, equals, last = sentence.rpartition("=")
+    if equals and (after := reading.numbers(last)):
+        head = len(sentence) - len(last)
+        found = [Found(place.start + head, place.end + head, place.number) for place in after]
+    standing = [place for place in found if not reading.denied(sentence, place)]
+    if not standing:
+        return Reading(None, "denied")
+    main = [p for p in standing if not cues.ADJUNCT.search(sentence[max(0, p.start - 16) : p.start])] or standing
+    if _listed(sentence, main) or cues.BOUND.search(sentence[: main[-1].start]):
+        return Reading(None, "several")
+    return Reading(main[-1].number, "" if main[-1].number else "unreadable")
+
+
+LISTED = re.compile(r"\A[%\s$]{0,3}(?:,|-|/|,? or|,? and|to|,? maybe|,? perhaps)[\s$]{0,3}\Z", re.IGNORECASE)
+
+
+def _listed(sentence: str, found: list[Found]) -> bool:
+    """Return whether the last number stands in a list or a range: `17 or 18`, `17-18`, `16, 17, 18`."""
+    if len({place.number for place in found}) < 2:
+        return False
+    if LISTED.match(sentence[found[-2].end : found[-1].start]):
+        return True
+    return cues.RIVALS.search(sentence[found[-2].end : found[-1].start]) is not None
