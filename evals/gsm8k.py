@@ -15,7 +15,7 @@ from rewards import outcome
 from rewards.completion import Completion, text_of
 from rewards.verify import Verdict, verify
 
-__all__ = ["Grades", "grade", "has_format"]
+__all__ = ["Grades", "flexible_extract", "grade", "has_format", "strict_match"]
 
 STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
 FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
@@ -41,10 +41,20 @@ def grade(completion: Completion, gold: str) -> Grades:
     """
     text = text_of(completion)
     return Grades(
-        strict=_exact(_first(STRICT, text), gold),
-        flexible=_exact(_last(FLEXIBLE, text), gold),
+        strict=strict_match(text, gold),
+        flexible=flexible_extract(text, gold),
         verdict=verify(completion, gold),
     )
+
+
+def strict_match(text: str, gold: str) -> bool:
+    """Return lm-eval's exact match under its filter `strict-match`."""
+    return _exact(_first(STRICT, text), gold)
+
+
+def flexible_extract(text: str, gold: str) -> bool:
+    """Return lm-eval's exact match under its filter `flexible-extract`."""
+    return _exact(_last(FLEXIBLE, text), gold)
 
 
 def has_format(completion: Completion) -> bool:

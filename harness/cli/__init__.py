@@ -5,6 +5,7 @@ import typer
 from harness.cli.ablate import ablate
 from harness.cli.report import report
 from harness.cli.rewards import rewards
+from harness.cli.verify import verify
 
 app = typer.Typer(
     name="harness",
@@ -16,6 +17,7 @@ app = typer.Typer(
 app.command()(ablate)
 app.command()(report)
 app.command()(rewards)
+app.command()(verify)
 
 
 @app.callback()

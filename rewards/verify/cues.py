@@ -89,7 +89,7 @@ COMMANDED = _pattern(
     | placeholder
     | (?:must|should|please|to|always|and|then)? ?
       (?:write|put|give|place|present|state|end|enclose|provide|return|output|report|express|box|wrap|format|finish|conclude)\b
-      [^.!?\n]{0,30}\b(?:your|the) [^.!?\n]{0,50}
+      [^.!?\n0-9]{0,30}\b(?:your|the) [^.!?\n]{0,50}
     | (?:must|should|please|always) (?:write|end|finish|conclude)\b
     | if (?:the|your) answer (?:is|was|were)\b
     )[^.!?\n]{0,40}\Z
@@ -150,6 +150,8 @@ DISBELIEVED = _pattern(
       |\b(?:false|wrong|incorrect|untrue|not true|not the case|no way|(?<!no )doubt|impossible|a mistake
         |if you (?:think|believe|said?|got))(?: to (?:say|think|claim|believe|conclude))?
       )(?: that)?(?: the| my)?(?: final| correct)? ?\Z
+    | \b(?:first|initially|originally|might|may) (?:thought|said|got|guessed|assumed|wrote|had|look\w* like|seem)
+      (?: that)?(?: the| my)? ?\Z
     | \b(?:incorrect|wrong|false|bad|not the|isn't the|previous|old|tempting)(?: final)? ?\Z
     """
 )

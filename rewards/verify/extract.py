@@ -260,9 +260,11 @@ def _value_of(value: Value | None) -> object:
 
 
 def _after_denial(given: list[Commitment], text: str, reader: Reader) -> Extraction:
-    denied: set[object] = {found.number for one in given for found in find(plain(one.place.span))}
+    denied: set[object] = {found.number for one in given for found in find(plain(one.place.span))[:1]}
     denied |= {reader.key(one.place.span.strip()) for one in given}
-    said = reader.conclude(text[given[-1].place.end :])
+    last = given[-1].place
+    # "I first thought the answer was 950, so it is 1450": the revision may stand in the denied sentence.
+    said = reader.conclude(text[last.end :]) if text[last.end :].strip() else reader.read(last)
     if said.value is not None and reader.key(said.value) not in denied:
         return Extraction("found", "the answer that follows the denied one", said.value, "prose")
     return Extraction("no_answer", "every answer that is given is also denied")

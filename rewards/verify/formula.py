@@ -6,7 +6,7 @@ import re
 
 from rewards.verify import cues, prose
 from rewards.verify.commitments import Place
-from rewards.verify.numbers import canonical
+from rewards.verify.numbers import Number, canonical
 from rewards.verify.reading import Reading
 
 __all__ = ["conclude", "read"]
@@ -22,6 +22,11 @@ TAIL = re.compile(
 )
 DRESS = re.compile(r"\\(?:left|right|displaystyle|[,!;: ])|\\text(?:bf|it|rm)?(?=\{)|[\s${}*_`]|\.\Z")
 ASSIGNED = re.compile(r"\A\s*\\?[A-Za-z]\w?\s*=")
+FORMULA = re.compile(r"[0-9][)\]]*(?:[\u03c0\u221a\u00b0^/*+\\]|pi\b|sqrt)|[\u221a\u03c0(\[][0-9]")
+# The problem itself, recited.
+TASK = re.compile(
+    r"\A[\s*]*(?:(?:Problem|Question|Q)\b[\s*]*:|(?:Find|Compute|Determine|Evaluate|Solve|Simplify|Calculate|Express|What)\b)"
+)
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -73,12 +78,22 @@ def conclude(text: str) -> Reading:
     if sentences and (found := list(MATHS.finditer(sentences[-1]))):
         return _formula(sentences[-1], found)
     said = prose.conclude(tail)
-    return Reading(None if said.value is None else canonical(said.value), said.problem)  # type: ignore[arg-type]
+    if not isinstance(said.value, Number):
+        return Reading(None, said.problem)
+    # "6\u03c0" and "2^10" hold more than their number.
+    written = (
+        [word.strip('.,;:!*_`"') for word in sentences[-1].split() if re.search(r"[0-9]", word)] if sentences else []
+    )
+    return Reading(written[-1] if written and FORMULA.search(written[-1]) else canonical(said.value))
 
 
 def _formula(sentence: str, found: list[re.Match[str]]) -> Reading:
     last = found[-1]
-    if sentence.rstrip(" *_").endswith("?") or cues.DENIED_BEFORE.search(sentence[: last.start()]):
+    if (
+        sentence.rstrip(" *_").endswith("?")
+        or TASK.match(sentence)
+        or cues.DENIED_BEFORE.search(sentence[: last.start()])
+    ):
         return Reading(None, "unreadable")
     value = next(group for group in last.groups() if group is not None)
     if len(found) > 1 and re.fullmatch(r"\s*(?:,|or|and|,? or|,? and)\s*", sentence[found[-2].end() : last.start()]):

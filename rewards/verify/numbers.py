@@ -143,10 +143,15 @@ def _sign(text: str, start: int) -> tuple[int, bool]:
     prefix = PREFIX.search(text[low:start])
     if prefix is None or not (prefix["outer"] or prefix["inner"]):
         return start, False
-    begin = low + prefix.start()
-    before = text[:begin] if prefix["gap"] else text[begin - 1 : begin]
-    # After a digit, a word or a closing bracket the dash is a minus between two numbers, or a hyphen.
-    if re.search(r"[\w)\]%]\s{0,9}\Z", before[-10:]):
+    if prefix["outer"]:
+        begin = low + prefix.start()
+        # "16 - 3" and "eggs - 3": with a blank behind it, the dash stands between two things.
+        between = r"[\w)\]%]\s{0,9}\Z" if prefix["gap"] else r"[\w)\]%]\Z"
+    else:
+        begin = low + prefix.start() + len(prefix["gap"])
+        # "16 -3" subtracts, "is -3" does not.
+        between = r"(?:[0-9)\]%]\s{0,9}|\w)\Z"
+    if re.search(between, text[max(0, begin - 10) : begin]):
         return start, False
     return begin, "-" in (prefix["outer"], prefix["inner"])
 

@@ -91,7 +91,7 @@ def _concluding(sentence: str) -> Reading | None:
     return Reading(main[-1].number, "" if main[-1].number else "unreadable")
 
 
-LISTED = re.compile(r"\A[%\s$]{0,3}(?:,|-|/|,? or|,? and|to|,? maybe|,? perhaps)[\s$]{0,3}\Z", re.IGNORECASE)
+LISTED = re.compile(r"\A[%\s$]{0,3}(?:\s|,|-|/|,? or|,? and|to|,? maybe|,? perhaps)[\s$]{0,3}\Z", re.IGNORECASE)
 
 
 def _listed(sentence: str, found: list[Found]) -> bool:

@@ -34,6 +34,11 @@ TAIL = re.compile(
     r"|\b(?:because|since|as|which|per|for|in|every|after|each|out of|by|on|at|from|with|when|if|while)\b",
     re.IGNORECASE,
 )
+BECAUSE = re.compile(r";|\b(?:because|since|as)\b", re.IGNORECASE)
+REVISED = re.compile(
+    r"\b(?:but|however|no|wait|actually)\b[^.0-9]{0,80}\b(?:is|it's|be|was|becomes|equals) (?=[-$]{0,2}[0-9])",
+    re.IGNORECASE,
+)
 UNDONE = re.compile(r"[0-9^*+\u00d7\u00f7\u221a|<>\u00b1\\\u00b7_]|(?<![A-Za-z])/(?![ ]*[A-Za-z-])|/(?=[(])")
 UNIT_POWER = re.compile(r"(?<=[A-Za-z]) ?\^ ?[23](?![0-9])|(?<=[A-Za-z])[\u00b2\u00b3]")
 # "60x" is a formula, `print(18)` and `18; DROP` are programs.
@@ -65,6 +70,7 @@ def read(place: Place) -> Reading:
         return Reading(number(place.span), "", True)
     span = re.sub(r"#{4,}|</?(?:final_?)?answer>", " ", plain(rounded(place.span[:MAX_SPAN])))
     span = DOLLARS_AND_CENTS.sub(lambda m: f"{m[1]}.{m[2]:0>2}", UNIT_POWER.sub("", span))
+    span = _revised(span)
     if FORMULA.search(span) or SAMPLE.search(span):
         return Reading(None, "unreadable")
     found = numbers(span)
@@ -73,12 +79,23 @@ def read(place: Place) -> Reading:
     standing = [place for place in found if not denied(span, place)]
     if not standing or (len(standing) == len(found) and cues.DENIAL.search(span[: found[0].start])):
         return Reading(None, "denied")
-    asked = re.match(r"[ ]?\?", span[standing[0].end :])
+    rest = span[standing[0].end :]
+    if len(standing) == 1 and cues.TAKEN_BACK.search(rest):
+        return Reading(None, "denied")
+    asked = re.match(r"[ ]?\?", rest)
     if asked or cues.BOUND.search(span[: standing[0].start]):
         return Reading(None, "several")
     if (computed := _computed(span, standing)) is not None:
         return computed
     return _single(span, standing, len(standing) < len(found))
+
+
+def _revised(span: str) -> str:
+    """Return what is left of `950, but the utilities are added, so it is 1450`: the revision."""
+    revision = REVISED.search(span)
+    if revision is None or not find(span[: revision.start()]) or cues.RIVALS.search(revision[0]):
+        return span
+    return span[revision.end() :]
 
 
 def _single(span: str, found: list[Found], denials: bool) -> Reading:
@@ -137,6 +154,7 @@ def _unit(value: Fraction) -> Fraction:
 
 def _computed(span: str, found: list[Found]) -> Reading | None:
     """Read `9 * 2 = 18` as 18, `x = 18` being left to others; a false equation is no answer."""
+    span = BECAUSE.split(span)[0]
     head, equals, tail = span.rpartition("=")
     if not equals or not (re.search(r"[0-9]", head) and len(found) > 1):
         return None
