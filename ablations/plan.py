@@ -10,7 +10,15 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict
 
 from ablations.files import write
-from harness.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainConfig, without_none
+from harness.config import (
+    DataConfig,
+    EvaluationConfig,
+    ModelConfig,
+    PluginConfig,
+    RunConfig,
+    TrainConfig,
+    without_none,
+)
 
 # The axes may grow under one name; everything else must stay as it was, or two studies would be mixed in one table.
 AXES = ("rewards", "objectives", "seeds")
@@ -21,7 +29,10 @@ class PlanConflict(ValueError):
 
 
 class Plan(BaseModel):
-    """Everything a study is made of, as it lies in `plan.toml`."""
+    """Everything a study is made of, as it lies in `plan.toml`; `plugins`, by reward, lie in the cells' configs alone.
+
+    So a changed plugin is a new cell of the same study, and the other rewards' cells stay.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,6 +48,7 @@ class Plan(BaseModel):
     train: TrainConfig
     evaluation: EvaluationConfig
     code: str
+    plugins: dict[str, tuple[PluginConfig, ...]] = {}
 
     def runs(self) -> Iterator[RunConfig]:
         """One run a cell; seed by seed, so that an interrupted study has all rewards of its first seeds."""
@@ -49,12 +61,13 @@ class Plan(BaseModel):
                             "reward": reward,
                             "objective": objective,
                             "seed": seed,
+                            "plugins": self.plugins.get(reward, ()),
                         }
                     )
 
     def record(self) -> dict[str, Any]:
         """The plan as `plan.toml`: names at the top, sizes under `settings`."""
-        plain = self.model_dump(mode="json", exclude={"model", "data", "train", "evaluation", "prompt"})
+        plain = self.model_dump(mode="json", exclude={"model", "data", "train", "evaluation", "prompt", "plugins"})
         plain |= {"model": self.model.name, "data": self.data.name}
         settings = {
             "prompt": self.prompt,

@@ -73,6 +73,10 @@ class Cell:
     def run(self) -> None:
         """Imports the heavy libraries only here, so that a bad config fails at once."""
         self.say(phase="load")
+        from rewards import plugins
+
+        for plugin in self.config.plugins:
+            plugins.load(plugin.path, plugin.sha256)
         from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
         from evals.data import load

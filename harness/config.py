@@ -73,6 +73,13 @@ class Sizes(_Table):
     evaluation: EvaluationConfig
 
 
+class PluginConfig(_Table):
+    """A file that registers rewards of the user's own; `sha256` of its bytes stands for it, the path does not."""
+
+    path: str
+    sha256: str
+
+
 class RunConfig(_Table):
     """One run: a reward, an objective, a seed, and everything else it needs. Paths do not enter its identity."""
 
@@ -85,10 +92,15 @@ class RunConfig(_Table):
     train: TrainConfig
     evaluation: EvaluationConfig
     code: str = Field(description="fingerprint of the code that decides this run's numbers")
+    plugins: tuple[PluginConfig, ...] = Field(default=(), description="the files that this run's reward comes from")
 
     def identity(self) -> str:
         """12 hex digits of the hash of the config without its paths; the same run anywhere has the same identity."""
-        plain = self.model_dump(exclude={"model": {"path"}, "data": {"train", "dev", "test"}})
+        paths: dict[str, Any] = {"model": {"path"}, "data": {"train", "dev", "test"}, "plugins": {"__all__": {"path"}}}
+        plain = self.model_dump(exclude=paths)
+        # A run without plugins is what it was before there were any.
+        if not self.plugins:
+            del plain["plugins"]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
 
     def write(self, path: Path) -> None:

@@ -7,7 +7,7 @@
 """
 
 # The built-in families register themselves when their module is imported.
-from rewards import controls, length, outcome, process
+from rewards import controls, length, length_group, outcome, plugins, process, repetition
 from rewards.composite import Composite, Term
 from rewards.errors import BadSpec, RewardError, UnknownReward
 from rewards.registry import family, get, names, register
@@ -27,11 +27,14 @@ __all__ = [
     "family",
     "get",
     "length",
+    "length_group",
     "names",
     "outcome",
     "parse",
+    "plugins",
     "process",
     "register",
+    "repetition",
     "split",
     "verify",
 ]

@@ -36,11 +36,30 @@ class Batch:
         return self._checked("answer", golds)
 
     @cached_property
-    def lengths(self) -> list[int]:
-        """Completion lengths in tokens. Raises `RewardError` where no `completion_ids` were given."""
+    def ids(self) -> list[Sequence[int]]:
+        """The completions' token ids. Raises `RewardError` where no `completion_ids` were given."""
         if self.completion_ids is None:
             raise RewardError("this reward measures tokens: call it with `completion_ids`")
-        return [len(ids) for ids in self._checked("completion_ids", self.completion_ids)]
+        return self._checked("completion_ids", self.completion_ids)
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Completion lengths in tokens. Raises `RewardError` where no `completion_ids` were given."""
+        return [len(ids) for ids in self.ids]
+
+    @cached_property
+    def domains(self) -> list[str]:
+        """How each answer is to be read: column `domain` (`gsm8k` or `math`), else `gsm8k`."""
+        domains = self.columns.get("domain")
+        return ["gsm8k"] * len(self.completions) if domains is None else self._checked("domain", domains)
+
+    @cached_property
+    def groups(self) -> list[list[int]]:
+        """The indices of each prompt's completions: a group is whatever shares a prompt within this call."""
+        members: dict[object, list[int]] = {}
+        for index, prompt in enumerate(self._checked("prompts", self.prompts)):
+            members.setdefault(prompt if isinstance(prompt, str) else repr(prompt), []).append(index)
+        return list(members.values())
 
     @cached_property
     def questions(self) -> list[str]:

@@ -30,6 +30,7 @@ class Composite(Reward):
     Raises `RewardError` without terms, with a weight that is not finite, or with a composite inside.
     """
 
+    kind = "sum"
     terms: tuple[Term, ...]
 
     def __post_init__(self) -> None:
@@ -46,6 +47,12 @@ class Composite(Reward):
         """Weight of every component of every term."""
         own = [(term.weight, weight) for term in self.terms for weight in term.reward.weights.values()]
         return {name: outer * inner for name, (outer, inner) in zip(self._labels(), own, strict=True)}
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The weighted sum of the terms' bounds; terms of weight 0 are not paid."""
+        scaled = [sorted(t.weight * bound for bound in t.reward.bounds) for t in self.terms if t.weight != 0]
+        return sum(low for low, _ in scaled), sum(high for _, high in scaled)
 
     def score(self, batch: Batch) -> Components:
         """Return the components of all terms, in order."""

@@ -3,61 +3,67 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from rewards.batch import Batch
 from rewards.completion import END_OF_TURN
 from rewards.equations import Equation, equations
 from rewards.errors import RewardError
+from rewards.grounding import CONSTANTS, derived, stated
 from rewards.outcome import answer_scores
 from rewards.registry import register
 from rewards.reward import Components, Reward, Scores
-from rewards.verify.numbers import find, normalise
+from rewards.verify import verify
 
-__all__ = ["Process", "valid_prefix"]
+__all__ = ["Process", "Status", "Step", "steps", "valid_prefix", "valid_steps"]
 
-# Facts of daily life that a question need not state: small counts, a dozen, days, hours, weeks, months, percent.
-FACTS = "1 2 3 4 5 7 8 10 12 24 30 31 52 60 100 365 1000 1/2 1/3 1/4 3/4"
-CONSTANTS = frozenset(Fraction(fact) for fact in FACTS.split())
+Status = Literal["valid", "unused", "trivial", "unknown", "false", "after"]
+"""What a step is worth: `valid` earns, `trivial` is left out of the count, all others are counted and earn nothing."""
 
-UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-TEENS = ["eleven", "twelve", *(f"{stem}teen" for stem in ("thir", "four", "fif", "six", "seven", "eigh", "nine"))]
-TENS = [f"{stem}ty" for stem in ("twen", "thir", "for", "fif", "six", "seven", "eigh", "nine")]
-WORDS = {
-    **{word: (Fraction(n),) for n, word in enumerate([*UNITS, *TEENS])},
-    **{word: (Fraction(10 * ten),) for ten, word in enumerate(TENS, start=2)},
-    **dict.fromkeys(["twice", "double", "doubled", "doubles", "couple", "pair", "both"], (Fraction(2),)),
-    **dict.fromkeys(["thrice", "triple", "tripled", "triples"], (Fraction(3),)),
-    **dict.fromkeys(["half", "halves"], (Fraction(2), Fraction(1, 2))),
-    **dict.fromkeys(["third", "thirds"], (Fraction(3), Fraction(1, 3))),
-    **dict.fromkeys(["quarter", "quarters", "fourth", "fourths"], (Fraction(4), Fraction(1, 4))),
-    **dict.fromkeys(["dozen", "dozens"], (Fraction(12),)),
-    "hundred": (Fraction(100),),
-}
-WORD = re.compile(rf"\b(?:(?P<ten>{'|'.join(TENS)})[ -](?P<unit>{'|'.join(UNITS[1:10])})|(?P<one>{'|'.join(WORDS)}))\b")
+Answer = frozenset[Fraction]
+"""The values that a committed final answer may have; empty without one."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One equation of a solution and what it is worth."""
+
+    equation: Equation
+    status: Status
 
 
 @register("process")
 @dataclass(frozen=True)
 class Process(Reward):
-    """process * valid_prefix + answer * correct, range [0, process + answer]; defaults 0.5 and 0.5.
+    """process * valid_prefix + answer * correct, range [0, process + answer]; defaults 0.2 and 0.8.
 
-    valid_prefix (see there) is the share of a solution's equations that are true and grounded up to the first false
-    one: bounded as arXiv 2410.15115 asks, so that steps cannot be farmed, and stopping at the first error as the step
-    labels of "Let's Verify Step by Step" do (arXiv 2305.20050). correct is `sparse`'s 0/1. Thinking is read as well as
-    the visible text. Reads column `question` if there is one, else the prompt. Components: `process`, `answer`.
+    valid_prefix (see `rewards.process.valid_prefix`) is the share of a solution's equations that are true, grounded,
+    new and used, up to the first false one: bounded as arXiv 2410.15115 asks, so that steps cannot be farmed, and
+    stopping at the first error as the step labels of "Let's Verify Step by Step" do (arXiv 2305.20050, section 2).
+    correct is `sparse`'s 0/1. Thinking is read as well as the visible text. Reads column `question` if there is one,
+    else the prompt. Components: `process`, `answer`. `None` where the gold is unparseable.
+
+    A true chain from the question's numbers to a wrong answer earns `process`: no model reads whether the chain is the
+    one that was asked for. While process < answer, as by default, right beats wrong whatever the steps.
     Raises `RewardError` for a negative or infinite weight.
     """
 
-    process: float = 0.5
-    answer: float = 0.5
+    kind = "process"
+    process: float = 0.2
+    answer: float = 0.8
 
     def __post_init__(self) -> None:
         """Refuse weights that would pay for being wrong."""
         if not all(math.isfinite(weight) and weight >= 0 for weight in self.weights.values()):
             raise RewardError(f"process weights must be finite and at least 0: {self.weights}")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """0 and the sum of the weights."""
+        return 0.0, self.process + self.answer
 
     @property
     def weights(self) -> dict[str, float]:
@@ -72,47 +78,109 @@ class Process(Reward):
 
 
 def valid_prefix(text: str, question: str) -> float:
-    """Return (valid steps before the first false one) / (all steps), in [0, 1]; 0 without steps.
+    """Return (valid steps) / (steps that are not trivial), in [0, 1]; 0 without steps.
 
-    A step is an equation that was not written before (repeats, also with operands swapped, are dropped: they earn and
-    cost nothing). It is *false* where its sides differ; *valid* where it is true and grounded, i.e. every operand is
-    in the question (as digits, a word, or p% for p), a result of an earlier valid step, or a constant - and not all
-    of them are constants; else *unknown*: it counts in the denominator and earns nothing.
-    So neither a repeated step nor an appended false or unknown one ever raises the score.
+    Neither a repeated right step nor a false, an unreadable or a trivial one ever raises it; see `steps`.
     """
-    end = END_OF_TURN.search(text)
+    counted = [step for step in steps(text, question) if step.status != "trivial"]
+    return sum(step.status == "valid" for step in counted) / len(counted) if counted else 0.0
+
+
+def steps(text: str, question: str) -> list[Step]:
+    """Judge every equation of `text` in order; one that was written before (operands in any order) is dropped.
+
+    - *false*: its sides differ. What follows the first false step is *after* it, unless trivial.
+    - *unknown*: unreadable, or not grounded: an operand is neither in the question (as digits, a word, or p% for p),
+      nor a result of an earlier step, nor one of a few constants - or all operands are constants.
+    - *trivial*: true and grounded, but its result is nothing new: one of its own operands (2*1=2), an earlier result,
+      or a number of the question that is not the final answer.
+    - *valid*: true, grounded and new. *unused* instead, where its result is neither an operand of a later valid step
+      nor the final answer that the text commits to.
+    """
+    text = _first_turn(text)
     unique: dict[object, Equation] = {}
-    for equation in equations(text[: end.start()] if end else text):
+    for equation in equations(text):
         unique.setdefault(equation.key, equation)
-    steps = list(unique.values())
-    known = _numbers_of(question)
-    valid = 0
-    for step in steps:
-        if step.true is False:
-            break
-        if step.true and _grounded(step, known):
+    answer = _committed(text)
+    return _used(_judged(unique.values(), question, answer), answer)
+
+
+def _judged(found: Iterable[Equation], question: str, answer: Answer) -> list[Step]:
+    """Judge without regard to use."""
+    numbers = stated(question)
+    known = numbers | derived(numbers)
+    old = set(numbers - answer)
+    judged: list[Step] = []
+    failed = False
+    for equation in found:
+        status = _status(equation, known, old)
+        failed = failed or status == "false"
+        if failed and status not in ("false", "trivial"):
+            status = "after"
+        judged.append(Step(equation, status))
+        if status == "valid":
+            known |= _values(equation)
+            old |= _values(equation)
+    return judged
+
+
+def _status(equation: Equation, known: Set[Fraction], old: Set[Fraction]) -> Status:
+    if not equation.true:
+        return "false" if equation.true is False else "unknown"
+    if not _grounded(equation, known):
+        return "unknown"
+    new = old.isdisjoint(equation.results) and set(equation.operands).isdisjoint(equation.results)
+    return "valid" if new else "trivial"
+
+
+def _used(judged: Sequence[Step], answer: Answer) -> list[Step]:
+    """Walk back from the final answer: a step that nothing behind it needs is unused."""
+    needed = set(answer)
+    settled: list[Step] = []
+    for step in reversed(judged):
+        if step.status == "valid" and needed.isdisjoint(_values(step.equation)):
+            step = Step(step.equation, "unused")
+        if step.status == "valid":
+            needed.update(step.equation.operands)
+        settled.append(step)
+    return settled[::-1]
+
+
+def valid_steps(text: str, question: str) -> int:
+    """Return how many equations are true and grounded, each repeat counted again: what the control `step_sum` pays."""
+    numbers = stated(question)
+    known, valid = numbers | derived(numbers), 0
+    for equation in equations(_first_turn(text)):
+        if equation.true and _grounded(equation, known):
             valid += 1
-            known.update(step.results)
-    return valid / len(steps) if steps else 0.0
+            known |= _values(equation)
+    return valid
 
 
-def _grounded(step: Equation, known: set[Fraction]) -> bool:
-    if not all(operand in known or operand in CONSTANTS for operand in step.operands):
+def _values(equation: Equation) -> set[Fraction]:
+    # 5-8=-3 goes on as 10-3 just as well as 10+(-3).
+    return {value for result in equation.results for value in (result, abs(result))}
+
+
+def _grounded(equation: Equation, known: Set[Fraction]) -> bool:
+    if not all(operand in known or operand in CONSTANTS for operand in equation.operands):
         return False
-    return any(operand in known for operand in step.operands)
+    return any(operand in known for operand in equation.operands)
 
 
-def _numbers_of(question: str) -> set[Fraction]:
-    text = normalise(question)
-    numbers = {abs(place.number.value) for place in find(text) if place.number}
-    words = {value for match in WORD.finditer(text.lower()) for value in _word(match)}
-    # "20 percent" enters an equation as 20/100, 20% or 0.2; "20% more" as 1.2 = 1 + 0.2, and less as 0.8.
-    shares = {number / 100 for number in numbers}
-    numbers |= words | shares | {1 + share for share in shares} | {1 - share for share in shares}
-    return {number for number in numbers if number > 0}
+def _committed(text: str) -> Answer:
+    """Return the final answer, also as a share, for 25% may be derived as 0.25.
+
+    A last number in prose is none: it would make every last equation a used one.
+    """
+    # The gold decides only whether the answer is right, which is not asked here.
+    verdict = verify(text, 0)
+    if verdict.answer is None or verdict.kind == "prose":
+        return frozenset()
+    value = Fraction(verdict.answer.removesuffix("%"))
+    return frozenset({value, value / 100})
 
 
-def _word(match: re.Match[str]) -> tuple[Fraction, ...]:
-    if match["ten"]:
-        return (WORDS[match["ten"]][0] + WORDS[match["unit"]][0],)
-    return WORDS[match["one"]]
+def _first_turn(text: str) -> str:
+    end = END_OF_TURN.search(text)
+    return text[: end.start()] if end else text

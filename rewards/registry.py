@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from rewards.errors import RewardError, UnknownReward
+from rewards.files import located
 from rewards.reward import Reward
 
 __all__ = ["family", "get", "names", "register"]
@@ -36,13 +37,26 @@ def register(name: str) -> Callable[[type[R]], type[R]]:
             raise RewardError(f"reward {name!r} must be a frozen dataclass that inherits from rewards.Reward")
         if not name.isidentifier():
             raise RewardError(f"{name!r} cannot name a reward: use letters, digits and underscores")
-        if name in _families and _families[name].__qualname__ != cls.__qualname__:
-            raise RewardError(f"two rewards are named {name!r}: {_families[name].__module__} and {cls.__module__}")
+        rival = _families.get(name, cls)
+        # The same class again is its module run again, as a notebook's cell is.
+        if (rival.__module__, rival.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise RewardError(f"two rewards are named {name!r}: {rival.__module__} and {cls.__module__}")
         cls.name = name
         _families[name] = cls
         return cls
 
     return add
+
+
+def snapshot() -> dict[str, type[Reward]]:
+    """Return the families registered so far, by name."""
+    return dict(_families)
+
+
+def restore(families: Mapping[str, type[Reward]]) -> None:
+    """Go back to an earlier `snapshot`."""
+    _families.clear()
+    _families.update(families)
 
 
 def names() -> list[str]:
@@ -86,4 +100,8 @@ def _coerced(name: str, key: str, value: object, kind: type) -> object:
 @cache
 def _load_plugins() -> None:
     for plugin in entry_points(group=GROUP):
-        plugin.load()
+        try:
+            plugin.load()
+        except Exception as error:
+            named = f"{plugin.name} = {plugin.value}"
+            raise RewardError(f"the installed reward plugin `{named}` cannot be loaded: {located(error)}") from error

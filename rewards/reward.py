@@ -14,14 +14,15 @@ A family of rewards is a frozen dataclass below `Reward`: its fields are its par
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from rewards.batch import Batch
 from rewards.completion import Completion
 
-__all__ = ["Components", "Reward", "Scores"]
+__all__ = ["Components", "Kind", "Reward", "Scores"]
 
 Scores = list[float | None]
 """One score per completion; `None` = not scorable, for all members of a prompt group or for none."""
@@ -29,11 +30,23 @@ Scores = list[float | None]
 Components = dict[str, Scores]
 """Scores by component name."""
 
+Kind = Literal["outcome", "format", "length", "repetition", "process", "control", "sum", "own"]
+"""What a family measures; `own` is whatever a user registers without saying."""
+
 
 class Reward(ABC):
-    """Scores completions; reward = sum over components of weight * component, `None` if a weighted one is `None`."""
+    """Scores completions; reward = sum over components of weight * component, `None` if a weighted one is `None`.
+
+    Attributes:
+        name: the registered name.
+        kind: what the family measures.
+        recommended: of a shaping term, which does not contain the answer, the sum to train with, e.g.
+            `sparse+0.25*length_soft`; empty where the reward is complete in itself.
+    """
 
     name: ClassVar[str] = ""
+    kind: ClassVar[Kind] = "own"
+    recommended: ClassVar[str] = ""
 
     @abstractmethod
     def score(self, batch: Batch) -> Components:
@@ -43,6 +56,11 @@ class Reward(ABC):
     def weights(self) -> dict[str, float]:
         """Weight of each component in the reward; 0 makes a component a metric. A plain reward is its own component."""
         return {self.name: 1.0}
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest possible score; infinite where a family does not say."""
+        return -math.inf, math.inf
 
     def components(
         self,

@@ -25,6 +25,7 @@ TOKEN = re.compile(
     re.DOTALL,
 )
 
+MAX_DIGITS = 300
 BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
 
 Value = int | float | bool | str
@@ -119,6 +120,9 @@ class _Parser:
         sign = -1 if self.accept("-") else 1
         token = self.now
         if token.kind == "number":
+            # Python refuses to read an integer beyond 4,300 digits, with an error that names no place.
+            if len(token.text) > MAX_DIGITS:
+                raise self.bad(f"a number has at most {MAX_DIGITS} digits")
             self.take()
             return sign * (int(token.text) if token.text.isdigit() else float(token.text))
         if sign == 1 and (token.kind == "string" or token.text in BOOLEANS):

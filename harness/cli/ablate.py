@@ -37,6 +37,9 @@ def ablate(
     override: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of train, evaluation or model, e.g. train.steps=20.")
     ] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A Python file that registers rewards; repeatable.")
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Cells at a time; 0 takes one a core, or one with a large model.")] = 0,
     retry_failed: Annotated[bool, typer.Option(help="Run failed cells again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For machines; progress goes to stderr.")] = False,
@@ -55,8 +58,12 @@ def ablate(
     from evals.data import DataError
     from harness.cli.report import show
     from harness.sources import SourceError
+    from rewards import RewardError, plugins
 
     console = Console(stderr=True)
+    with told(RewardError):
+        for path in plugin or []:
+            plugins.load(path)
     with told(BadRequest, SourceError, DataError, PlanConflict, run.StudyBusy):
         request = checked(rewards, objectives, seeds, preset, name, override or [], jobs)
         plan = planned(request, model, data or ("tiny" if model == "tiny" else "gsm8k"), data_path, name, console)

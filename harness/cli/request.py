@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ablations.plan import Plan
-    from harness.config import DataConfig, Sizes
+    from harness.config import DataConfig, PluginConfig, Sizes
 
 # What a cell writes besides the trained weights: records, its log, a share of the figures.
 RECORDS_BYTES = 20_000_000
@@ -132,7 +132,16 @@ def planned(request: Request, model: str, data: str, data_path: str, name: str, 
         train=sizes.train,
         evaluation=sizes.evaluation,
         code=code.fingerprint(),
+        plugins={spec: _plugins(spec) for spec in request.rewards},
     )
+
+
+def _plugins(spec: str) -> "tuple[PluginConfig, ...]":
+    import rewards as registry
+    from harness.config import PluginConfig
+
+    used = registry.plugins.used(registry.parse(spec))
+    return tuple(PluginConfig(path=str(plugin.path), sha256=plugin.sha256) for plugin in used)
 
 
 def check_data(data: "DataConfig", sizes: "Sizes") -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from ablations.plan import Plan, PlanConflict, conflicts, lay
 
+PLUGIN = {"path": "/mine.py", "sha256": "aa"}
+
 
 def plan(**changes: Any) -> Plan:
     plain: dict[str, Any] = {
@@ -81,3 +83,13 @@ def test_another_plan_of_that_name_is_refused_and_nothing_is_written(
 
 def test_equal_plans_have_no_conflicts() -> None:
     assert conflicts(plan().record(), plan().record()) == []
+
+
+def test_only_the_cells_of_its_reward_have_a_plugin_and_a_changed_one_is_a_new_cell(tmp_path: Path) -> None:
+    before = lay(tmp_path, plan())
+    first = lay(tmp_path, plan(rewards=("sparse", "format_answer", "mine"), plugins={"mine": [PLUGIN]}))
+    changed = {"mine": [PLUGIN | {"sha256": "bb"}]}
+    second = lay(tmp_path, plan(rewards=("sparse", "format_answer", "mine"), plugins=changed))
+    assert set(before) == set(first) & set(second)
+    assert len(set(first) | set(second)) == len(before) + 2 * 2
+    assert "/mine.py" not in (tmp_path / "plan.toml").read_text()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import rewards as registry
 from harness.cli import request
 from harness.cli.request import BadRequest, Request, check_space, checked, slug
 
@@ -63,3 +64,23 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypa
     with pytest.raises(BadRequest, match=r"needs about 0\.1 GB and .* has 0\.0 GB free"):
         check_space(tmp_path / "results" / "x", Plan())  # type: ignore[arg-type]
     assert not (tmp_path / "results").exists()
+
+
+def test_a_spec_knows_the_plugins_it_comes_from(tmp_path: Path) -> None:
+    source = (
+        "from dataclasses import dataclass\nimport rewards\nfrom rewards.reward import Reward\n"
+        "@rewards.register('of_the_request')\n@dataclass(frozen=True)\nclass Own(Reward):\n"
+        "    def score(self, batch):\n        return {self.name: [1.0 for _ in batch.completions]}\n"
+    )
+    path = tmp_path / "own.py"
+    path.write_text(source)
+    before = registry.registry.snapshot()
+    try:
+        loaded = registry.plugins.load(path)
+        found = {spec: request._plugins(spec) for spec in asked(rewards="sparse,sparse+0.5*of_the_request").rewards}
+    finally:
+        registry.registry.restore(before)
+    assert found["sparse"] == ()
+    assert [(plugin.path, plugin.sha256) for plugin in found["sparse+0.5*of_the_request"]] == [
+        (str(path), loaded.sha256)
+    ]

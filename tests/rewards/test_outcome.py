@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import rewards
 from evals import has_format
-from rewards import Reward
+from rewards import Reward, Verdict, outcome
 
 GOOD = "<think>2*9=18</think>\n#### 18"
 WRONG = "<think>2*9=20</think>\n#### 20"
@@ -77,44 +74,33 @@ def test_unreadable_gold_is_none_for_the_whole_group(spec: str) -> None:
     assert rewards.parse(spec)(**call) == [None, None, None]
 
 
-@given(st.floats(0, 0.25), st.integers(1, 4096), st.integers(0, 10_000), st.integers(0, 10_000))
-def test_right_beats_wrong_at_any_length(b: float, limit: int, right: int, wrong: int) -> None:
-    reward = rewards.get("length_linear", b=b, max_tokens=limit)
-    good, bad = one(reward, GOOD, tokens=right), one(reward, WRONG, tokens=wrong)
-    assert good is not None and bad is not None and good - bad >= 0.75 - 1e-9
+def test_one_that_cannot_be_judged_is_none_for_its_group_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def judge(texts: list[str], golds: list[object], domain: str) -> list[Verdict]:
+        return [Verdict(text == "a", "timeout" if text == "bomb" else "wrong", None, "") for text in texts]
+
+    monkeypatch.setattr(outcome, "verify_batch", judge)
+    call: dict[str, Any] = {"prompts": ["p", "q", "p", "q"], "answer": ["1"] * 4}
+    assert rewards.get("sparse")(completions=["bomb", "b", "c", "d"], **call) == [None, 0.0, None, 0.0]
 
 
-RANGES = [
-    ("sparse", 0, 1), ("format", 0, 1), ("format_answer", 0, 1), ("format_answer(gated=true)", 0, 1),
-    ("length_linear", -0.25, 1), ("process", 0, 1), ("random", 0, 1), ("format_only", 0, 1),
-]  # fmt: skip
+def test_the_domain_is_a_column() -> None:
+    call: dict[str, Any] = {"prompts": ["p", "q"], "completions": ["\\boxed{\\frac{1}{2}}", "#### 18"]}
+    scores = rewards.get("sparse")(**call, answer=["\\frac12", "18"], domain=["math", "gsm8k"])
+    assert scores == [1.0, 1.0]
 
-texts = st.one_of(
-    st.text(), st.sampled_from([GOOD, WRONG, "#### 18", "<<2*9=18>>", "<<1/0=1>>", "<think>", "\\boxed{18}"])
+
+@pytest.mark.parametrize(
+    ("text", "gold", "paid"),
+    [
+        pytest.param("it is 17 or 18 or 19", "18", 1.0, id="listed"),
+        pytest.param("<think>18</think>#### 17", "18", 0.0, id="thinking is not visible"),
+        pytest.param("<think>18", "18", 0.0, id="unclosed"),
+        pytest.param("180 and 1.8", "18", 0.0, id="another number"),
+        pytest.param("18", "eighteen?", None, id="no gold"),
+    ],
 )
-
-
-@given(st.lists(texts, min_size=1, max_size=6), st.randoms())
-@pytest.mark.parametrize(("spec", "low", "high"), RANGES)
-def test_bounded_and_blind_to_batch_order(
-    spec: str, low: float, high: float, completions: list[str], shuffler: random.Random
-) -> None:
-    reward = rewards.parse(spec)
-
-    def scores(order: list[int]) -> list[float | None]:
-        call: dict[str, Any] = {
-            "prompts": [f"2 eggs at $9? {i}" for i in order],
-            "completions": [completions[i] for i in order],
-            "completion_ids": [[0] * (100 * i) for i in order],
-            "answer": ["18"] * len(order),
-        }
-        return reward(**call)
-
-    order = list(range(len(completions)))
-    straight = scores(order)
-    assert all(score is not None and low <= score <= high for score in straight)
-    shuffler.shuffle(order)
-    assert scores(order) == [straight[i] for i in order]
+def test_contains(text: str, gold: str, paid: float | None) -> None:
+    assert one(rewards.get("contains"), text, answer=gold) == paid
 
 
 def test_random_is_a_fair_seeded_coin() -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rewards
 from rewards.equations import equations
-from rewards.process import valid_prefix
+from rewards.process import steps, valid_prefix, valid_steps
 
 DATA = Path(os.environ.get("HARNESS_GSM8K", Path(__file__).parents[2] / "../shared/data/gsm8k"))
 QUESTION = "Janet has 16 eggs, eats three, bakes with 4 and sells the rest at $2. Ann takes 20% of them."
@@ -55,58 +55,129 @@ def test_equations(text: str, truths: list[bool | None]) -> None:
     assert [equation.true for equation in equations(text)] == truths
 
 
+COMMIT = "\n#### "
+
+
 @pytest.mark.parametrize(
-    ("text", "share"),
+    ("text", "statuses"),
     [
-        pytest.param("<<16-3-4=9>><<9*2=18>>", 1.0, id="question-then-result"),
-        pytest.param("16 - 3 - 4 = 9 eggs\n9 * 2 = $18", 1.0, id="free-text"),
-        pytest.param("<think><<16-3-4=9>></think>#### 9", 1.0, id="thinking-is-read"),
-        pytest.param("<<16*.2=3.2>>", 1.0, id="percent-of-the-question"),
-        pytest.param("<<16-3-4=9>><<9*2=20>><<16-3=13>>", 1 / 3, id="stops-at-the-first-false"),
-        pytest.param("<<16-3-4=10>><<9*2=18>>", 0.0, id="false-at-once"),
-        pytest.param("<<16-3-4=9>><<17*31=527>>", 0.5, id="ungrounded-earns-nothing"),
-        pytest.param("<<16-3-4=9>><<x*y=z>>", 0.5, id="unreadable-earns-nothing"),
-        pytest.param("<<2+2=4>>", 1.0, id="a-constant-in-the-question-counts"),
-        pytest.param("<<5+7=12>>", 0.0, id="constants-alone-earn-nothing"),
-        pytest.param("<<16-3-4=9>><<16-4-3=9>>", 1.0, id="repeat-with-operands-swapped"),
-        pytest.param("no equation", 0.0, id="none"),
-        pytest.param("<|im_end|><<16-3-4=9>>", 0.0, id="after-the-end"),
+        pytest.param("<<16-3-4=9>><<9*2=18>>#### 18", "valid valid", id="question, then result, then answer"),
+        pytest.param("16 - 3 - 4 = 9 eggs\n9 * 2 = $18\n#### 18", "valid valid", id="free text"),
+        pytest.param("<think><<16-3-4=9>></think>#### 9", "valid", id="thinking is read"),
+        pytest.param("<<16*.2=3.2>>#### 3.20", "valid", id="percent of the question"),
+        pytest.param("<<4/16=0.25>>#### 25%", "valid", id="a share as a percentage"),
+        pytest.param("<<3-4=-1>><<16-1=15>>#### 15", "valid valid", id="a negative result goes on by its size"),
+        pytest.param("<<16-3-4=9>><<9*2=20>><<16-3=13>>#### 9", "valid false after", id="stops at the first false"),
+        pytest.param("<<16-3-4=10>><<9*2=18>>#### 18", "false after", id="false at once"),
+        pytest.param("<<16-3-4=9>><<17*31=527>>#### 9", "valid unknown", id="an operand from nowhere"),
+        pytest.param("<<16-3-4=9>><<x*y=z>>#### 9", "valid unknown", id="unreadable"),
+        pytest.param("<<5+6=11>>#### 11", "unknown", id="constants alone are not grounded"),
+        pytest.param("<<16-3-4=9>><<16-4-3=9>>#### 9", "valid", id="a repeat with operands swapped is dropped"),
+        pytest.param("<<2*1=2>><<16-3-4=9>>#### 9", "trivial valid", id="a number of the question is nothing new"),
+        pytest.param("<<16-3-4=9>><<3*3=9>>#### 9", "valid trivial", id="an earlier result is nothing new"),
+        pytest.param("<<16-3-4=9>><<9+0/4=9>>#### 9", "valid unknown", id="zero stands in no question"),
+        pytest.param("<<4*4=16>>#### 16", "valid", id="the answer may stand in the question"),
+        pytest.param("<<16*1=16>>#### 16", "trivial", id="but not be one of its own operands"),
+        pytest.param("<<16+3=19>><<16-3-4=9>>#### 9", "unused valid", id="question numbers that lead nowhere"),
+        pytest.param(
+            "<<16+3=19>><<19+3=22>><<22*2=44>>#### 9", "unused unused unused", id="a chain that leads nowhere"
+        ),
+        pytest.param("<<16-3-4=9>>", "unused", id="no answer, so nothing is used"),
+        pytest.param("so 16-3-4=9", "unused", id="a last number in prose commits to nothing"),
+        pytest.param("no equation #### 9", "", id="none"),
+        pytest.param("<|im_end|><<16-3-4=9>>#### 9", "", id="after the end"),
     ],
 )
-def test_valid_prefix(text: str, share: float) -> None:
-    assert valid_prefix(text, QUESTION) == pytest.approx(share)
+def test_steps(text: str, statuses: str) -> None:
+    judged = [step.status for step in steps(text, QUESTION)]
+    counted = [status for status in judged if status != "trivial"]
+    assert judged == statuses.split()
+    assert valid_prefix(text, QUESTION) == pytest.approx(judged.count("valid") / len(counted) if counted else 0)
+
+
+def test_the_control_pays_what_the_reward_does_not() -> None:
+    spam = "<<16+3=19>>" * 20 + "<<2*1=2>>"
+    assert valid_prefix(spam + COMMIT + "20.5", QUESTION) == 0
+    assert valid_steps(spam, QUESTION) == 21
 
 
 def test_components() -> None:
     call: dict[str, Any] = {
         "prompts": [QUESTION],
-        "completions": ["<think><<16-3-4=9>><<9*2=20>></think>#### 18"],
+        "completions": ["<think><<16-3-4=9>><<9+9=18>><<9*2=20>></think>#### 18"],
         "answer": ["18"],
     }
     reward = rewards.get("process")
-    assert reward.components(**call) == {"process": [0.5], "answer": [1.0]}
-    assert reward(**call) == [0.75]
-    assert reward(**call, question=["no numbers here"]) == [0.5]
+    assert reward.components(**call) == {"process": [pytest.approx(2 / 3)], "answer": [1.0]}
+    assert reward(**call) == [pytest.approx(0.2 * 2 / 3 + 0.8)]
+    assert reward(**call, question=["no numbers here"]) == [0.8]
 
 
-numbers = st.sampled_from([2, 3, 4, 9, 13, 16, 17])
-right = st.builds(lambda a, b: f"<<{a}+{b}={a + b}>>", numbers, numbers)
-false = st.builds(lambda a, b: f"<<{a}*{b}={a * b + 1}>>", numbers, numbers)
-steps = st.lists(st.one_of(right, false), max_size=8)
+numbers = st.sampled_from([1, 2, 3, 4, 9, 13, 16, 17])
+operators = st.sampled_from("+-*")
 
 
-@given(steps, false, st.integers(0, 8))
-def test_a_false_step_never_raises(solution: list[str], step: str, place: int) -> None:
-    with_step = [*solution[:place], step, *solution[place:]]
-    assert valid_prefix("".join(with_step), QUESTION) <= valid_prefix("".join(solution), QUESTION)
+def written(a: int, operator: str, b: int, off: int) -> str:
+    value = {"+": a + b, "-": a - b, "*": a * b}[operator] + off
+    return f"<<{a}{operator}{b}={value}>>"
 
 
-@given(steps.filter(bool), st.data())
-def test_a_repeated_step_never_raises(solution: list[str], data: st.DataObject) -> None:
+right = st.builds(written, numbers, operators, numbers, st.just(0))
+false = st.builds(written, numbers, operators, numbers, st.integers(1, 3))
+solutions = st.lists(st.one_of(right, right, right, false), max_size=9)
+answers = st.sampled_from([2, 4, 13, 18, 20, 26, 29])
+
+
+def text_of(solution: list[str], answer: int) -> str:
+    return f"{''.join(solution)}{COMMIT}{answer}"
+
+
+def prefix(solution: list[str], answer: int) -> float:
+    return valid_prefix(text_of(solution, answer), QUESTION)
+
+
+def with_step(solution: list[str], step: str, place: int) -> list[str]:
+    return [*solution[:place], step, *solution[place:]]
+
+
+@given(solutions, answers, false, st.integers(0, 9))
+@settings(max_examples=200)
+def test_a_false_step_never_raises(solution: list[str], answer: int, step: str, place: int) -> None:
+    assert prefix(with_step(solution, step, place), answer) <= prefix(solution, answer)
+
+
+@given(solutions.filter(bool), answers, st.data())
+@settings(max_examples=200)
+def test_a_repeated_step_changes_nothing(solution: list[str], answer: int, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(solution) - 1))
     place = data.draw(st.integers(at + 1, len(solution)))
-    repeated = [*solution[:place], solution[at], *solution[place:]]
-    assert valid_prefix("".join(repeated), QUESTION) == valid_prefix("".join(solution), QUESTION)
+    assert prefix(with_step(solution, solution[at], place), answer) == prefix(solution, answer)
+
+
+@given(
+    solutions,
+    answers,
+    numbers,
+    st.sampled_from(["{0}*1={0}", "{0}/1={0}", "1*{0}={0}", "{0}+0={0}"]),
+    st.integers(0, 9),
+)
+@settings(max_examples=200)
+def test_a_trivial_true_step_never_raises(
+    solution: list[str], answer: int, number: int, shape: str, place: int
+) -> None:
+    step = f"<<{shape.format(number)}>>"
+    assert prefix(with_step(solution, step, place), answer) <= prefix(solution, answer)
+
+
+@given(solutions, answers, right, st.integers(0, 9))
+@settings(max_examples=200)
+def test_a_step_without_a_new_result_never_raises(solution: list[str], answer: int, step: str, place: int) -> None:
+    longer = with_step(solution, step, place)
+    if any(
+        one.status == "trivial" and f"<<{one.equation.text}>>" == step
+        for one in steps(text_of(longer, answer), QUESTION)
+    ):
+        assert prefix(longer, answer) <= prefix(solution, answer)
 
 
 @given(st.text(), st.text())
@@ -130,4 +201,19 @@ def test_gold_solutions_are_almost_always_valid(name: str) -> None:
     false = sum(equation.true is False for equation in found) / len(found)
     mean = sum(valid_prefix(row["answer"], row["question"]) for row in rows) / len(rows)
     print(f"{name}: {len(found)} equations, {false:.2%} false, mean valid prefix {mean:.3f}")
-    assert false < 0.006 and mean > 0.9
+    assert false < 0.006 and mean > 0.85
+
+
+@pytest.mark.parametrize("model", ["6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification"])
+def test_right_solutions_of_real_models_have_better_steps_than_wrong_ones(model: str) -> None:
+    path = DATA / "example_model_solutions.jsonl"
+    if not path.exists():
+        pytest.skip(f"no {path.name} in {DATA}: set HARNESS_GSM8K to the folder of GSM8K's jsonl files")
+    with path.open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    means = {}
+    for correct in (True, False):
+        scores = [valid_prefix(r[model]["solution"], r["question"]) for r in rows if r[model]["is_correct"] is correct]
+        means[correct] = sum(scores) / len(scores)
+    print(f"{model}: mean valid prefix {means[True]:.3f} of right, {means[False]:.3f} of wrong solutions")
+    assert means[True] > 0.92 and means[True] - means[False] > 0.12

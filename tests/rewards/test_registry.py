@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rewards
-from rewards import BadSpec, Composite, Reward, RewardError, Term, UnknownReward, registry
-from rewards.batch import Batch
+from rewards import BadSpec, Composite, Reward, RewardError, Term, UnknownReward
 from rewards.reward import Components
 
 GOOD = "<think>2*9=18</think>\n#### 18"
@@ -75,6 +74,11 @@ def test_bad_parameters(spec: str, says: str) -> None:
         pytest.param("sparse(strict=true", 18, "close with", id="open-bracket"),
         pytest.param("random(seed=1,seed=2)", 14, "once", id="given-twice"),
         pytest.param("sparse;rm", 6, "only", id="foreign-character"),
+        pytest.param("sparse+-0.5*format", 7, "a reward's name", id="two-signs"),
+        pytest.param("2*3*sparse", 2, "a reward's name", id="two-weights"),
+        pytest.param("random(seed=--1)", 13, "a value is", id="two-minus"),
+        pytest.param("random(seed=-true)", 13, "a value is", id="minus-true"),
+        pytest.param("length_soft(max_tokens=" + "9" * 5000 + ")", 23, "300 digits", id="endless-number"),
     ],
 )
 def test_bad_spec_points_at_the_place(spec: str, place: int, says: str) -> None:
@@ -105,6 +109,36 @@ def test_split_refuses(text: str) -> None:
 def test_single_term_is_the_reward_itself() -> None:
     assert rewards.parse("sparse") == rewards.parse("1*sparse") == rewards.get("sparse")
     assert isinstance(rewards.parse("0.5*sparse"), Composite)
+
+
+SPARSE, FORMAT = rewards.get("sparse"), rewards.get("format")
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        pytest.param("sparse - format", Composite((Term(1, SPARSE), Term(-1, FORMAT))), id="negative weight"),
+        pytest.param("-0.5*format", Composite((Term(-0.5, FORMAT),)), id="negative alone"),
+        pytest.param("1e-1*sparse", Composite((Term(0.1, SPARSE),)), id="exponent"),
+        pytest.param("0*sparse", Composite((Term(0, SPARSE),)), id="metric alone"),
+        pytest.param("sparse(strict=False)", rewards.get("sparse", strict=False), id="boolean"),
+        pytest.param("length_lcpo(mode='exact')", rewards.get("length_lcpo", mode="exact"), id="text"),
+        pytest.param("length_cosine(wrong_short=-2)", rewards.get("length_cosine", wrong_short=-2.0), id="negative"),
+    ],
+)
+def test_parse(text: str, same: Reward) -> None:
+    assert rewards.parse(text) == same == rewards.parse(same.spec)
+
+
+def test_a_list_of_specs_is_split_and_read() -> None:
+    listed = 'format_answer(format=0.1,answer=0.9),sparse-0.1*length_lcpo(mode="max",target=9),0*format'
+    assert [rewards.parse(piece).spec for piece in rewards.split(listed)] == [
+        "format_answer(format=0.1,answer=0.9)", "sparse-0.1*length_lcpo(target=9)", "0*format",
+    ]  # fmt: skip
+
+
+def test_bounds_of_a_sum() -> None:
+    assert rewards.parse("sparse+0.25*length_soft-0.5*format+0*length_uncapped").bounds == (-0.75, 1.0)
 
 
 def test_canonical_spelling() -> None:
@@ -168,24 +202,6 @@ def test_register_refuses() -> None:
         rewards.register("sparse")(Rival)
     with pytest.raises(RewardError, match="cannot name"):
         rewards.register("my reward")(Rival)
-
-
-def test_plugins_are_loaded_when_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    class EntryPoint:
-        def load(self) -> None:
-            @rewards.register("constant")
-            @dataclass(frozen=True)
-            class Constant(Reward):
-                value: float = 1.0
-
-                def score(self, batch: Batch) -> Components:
-                    return {self.name: [self.value for _ in batch.completions]}
-
-    monkeypatch.setattr(registry, "_families", dict(registry._families))
-    monkeypatch.setattr(registry, "entry_points", lambda group: [EntryPoint()] if group == "harness.rewards" else [])
-    registry._load_plugins.cache_clear()
-    assert rewards.parse("constant(value=2)")(**CALL) == [2.0, 2.0]
-    assert "constant" in rewards.names()
 
 
 def test_missing_columns_are_named() -> None:
