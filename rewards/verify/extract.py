@@ -37,6 +37,12 @@ HIDDEN = re.compile(
     r"|<<[^<>\n]{0,200}>>(?=-?[0-9.])|</?(?:b|i|u|strong|em|p|br|span|code|mark)(?: \w+=[^<>\n]{1,80})? ?/?>",
     re.DOTALL,
 )
+# What a text must not hold to be settled at a glance: whatever could commit, or open a new turn.
+GLANCE_SIGNS = ("####", "A:", "Q", "\x08ox")
+GLANCE_WORDS = (
+    *("box", *filter(str.isascii, SENTENCE_WORDS)),
+    *dict.fromkeys(word.lower() for word in cues.TURN_WORDS if word != "Q"),
+)
 FINAL = re.compile(r"\b(?:the |my )?final[ *]*\Z", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]{2,}")
 # So many different answers without a word of correction are a list, whatever stands between them.
@@ -120,12 +126,11 @@ def _glance(text: str) -> Extraction | None:
     """
     above, newline, line = text.rstrip().rpartition("\n")
     match = PLAINEST.fullmatch(line)
-    if match is None or not text.isascii() or (above and not newline):
+    if match is None or (above and not newline) or above.count("<") != 2 * above.count("<<"):
         return None
-    lower = above.lower()
-    if "####" in above or "A:" in above or "box" in lower or above.count("<") != 2 * above.count("<<"):
+    if _mentions(above, GLANCE_SIGNS) or _mentions(above.lower(), GLANCE_WORDS):
         return None
-    if _mentions(lower, SENTENCE_WORDS) or _mentions(above, cues.TURN_WORDS):
+    if not above.isascii() and _mentions(normalise(above).lower(), SENTENCE_WORDS + GLANCE_SIGNS):
         return None
     kind: Kind = "marker" if match["marker"] else "sentence"
     return Extraction("found", f"committed by {kind}", number(match["number"]), kind)

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 __all__ = ["Found", "Number", "canonical", "find", "normalise", "number", "plain", "same"]
 
@@ -116,6 +117,7 @@ def plain(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
 def number(simple: str) -> Number:
     """Return the value of text that is one plain number: digits, commas, at most one point, a sign, a dollar."""
     digits = simple.strip().removesuffix(".").replace("$", "").replace(",", "")

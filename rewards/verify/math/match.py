@@ -1,0 +1,413 @@
+"""The rules: which typed answer says the same as which typed gold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypeVar
+
+from rewards.verify.math.equality import Budget, equal, exact, multiple
+from rewards.verify.math.forms import rational
+from rewards.verify.math.probe import decimal_value
+from rewards.verify.math.region import INFINITY, MINUS_INFINITY, Interval, region, variable
+from rewards.verify.math.tree import Apply, Name, Node, Num, names, walk
+from rewards.verify.math.values import Group, Many, Matrix, Relation, Scalar, Union, Value, Words, name_of
+from rewards.verify.math.words import phrases
+
+__all__ = ["Matcher", "Result"]
+
+T = TypeVar("T")
+Result = Literal["correct", "wrong", "unreadable", "ambiguous"]
+
+# Letters that are units rather than variables where the gold has no variable.
+BRACKETS = (("(", ")"), ("[", "]"))
+PI = Name("pi")
+SHORT_UNITS = {"m": "m", "g": "g", "s": "s", "h": "h", "L": "l"}
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """Compares values; all symbolic questions together have one `budget`."""
+
+    budget: Budget
+
+    def judge(self, gold: Value, answer: Value) -> Result:
+        """Compare an answer with the gold, from whose side the rules are not symmetric."""
+        if isinstance(gold, Scalar):
+            return self._single(gold, answer)
+        return "correct" if self.same(gold, answer) else "wrong"
+
+    def same(self, gold: Value, answer: Value) -> bool:
+        """Return whether two values say the same."""
+        if isinstance(gold, Scalar):
+            return self._single(gold, answer) == "correct"
+        if isinstance(gold, Words):
+            return self._words(gold, answer)
+        if isinstance(gold, Group):
+            return self._group(gold, answer)
+        if isinstance(gold, Many):
+            return self._many(gold, answer)
+        if isinstance(gold, Matrix):
+            return self._matrix(gold, answer)
+        if isinstance(gold, Union):
+            return self._regions(gold, answer)
+        return self._relation(gold, answer)
+
+    # Scalars ---------------------------------------------------------------------------------------------------------
+
+    def _single(self, gold: Scalar, answer: Value) -> Result:
+        if isinstance(answer, Many):
+            return self._one_of_several(gold, answer)
+        if isinstance(answer, Relation):
+            return self._stated(gold, answer)
+        if isinstance(answer, Matrix) and len(answer.rows) == len(answer.rows[0]) == 1:
+            return self._single(gold, answer.rows[0][0])
+        if isinstance(answer, Group):
+            quotient = _quotient(answer)
+            return "correct" if quotient is not None and self.equal(gold.node, quotient) else "wrong"
+        if not isinstance(answer, Scalar):
+            return "wrong"
+        if unfinished(answer.node) and plain(gold.node):
+            return "unreadable"
+        return "correct" if self._scalar(gold, answer) else "wrong"
+
+    def _one_of_several(self, gold: Scalar, answer: Many) -> Result:
+        """Several values for one are no answer, however many of them are right; 1/2 or 0.5 is one value."""
+        if not answer.items:
+            return "wrong"
+        results = [self._single(gold, item) for item in answer.items]
+        if all(result == "correct" for result in results):
+            return "correct"
+        return "wrong" if answer.joint == "set" or len(results) == 1 else "ambiguous"
+
+    def _stated(self, gold: Scalar, answer: Relation) -> Result:
+        """Read `x = 5`, `5 = x`, `AB = 5`, `1/2 = 0.5` and `\\sqrt{2} \\approx 1.41` as the value that they state."""
+        if not set(answer.operators) <= {"=", "~"}:
+            return "wrong"
+        sides = [side for side, label in zip(answer.sides, answer.labels, strict=True) if not label]
+        if len(sides) == len(answer.sides):
+            sides = self._without_question(gold, sides)
+        if len(sides) == len(answer.sides) and any(isinstance(s, Scalar) and names(s.node) for s in sides):
+            return "wrong"
+        # A side that is only a name may be the value where the gold is a name.
+        if not sides:
+            sides = [answer.sides[-1]]
+        if "~" in answer.operators:
+            exactly = answer.operators.index("~") + len(sides) - len(answer.sides)
+            return self._single(gold, sides[max(exactly, 0)])
+        return self._agreed(gold, sides)
+
+    def _agreed(self, gold: Scalar, sides: list[Value]) -> Result:
+        """Every side must have the gold's value, and one of them must be more than a computation: 9*2 = 18."""
+        results = [self._single(gold, side) for side in sides]
+        undone = [side for side, result in zip(sides, results, strict=True) if result == "unreadable"]
+        if not all(isinstance(side, Scalar) and self.equal(gold.node, side.node) for side in undone):
+            return "wrong"
+        refused = [result for result in results if result not in ("correct", "unreadable")]
+        return refused[0] if refused else "correct" if "correct" in results else "unreadable"
+
+    def _without_question(self, gold: Scalar, sides: list[Value]) -> list[Value]:
+        """Drop the quantity asked for, as in `m + n = 17`: a left side of two or more variables."""
+        left = sides[0]
+        # With numbers in it, it is an equation rather than a name: x^2 + 4y = 0 does not answer 0.
+        numbers = isinstance(left, Scalar) and any(isinstance(part, Num) for part in walk(left.node))
+        if isinstance(left, Scalar) and len(names(left.node)) >= 2 and not numbers and not names(gold.node):
+            return sides[1:]
+        return sides
+
+    def _scalar(self, gold: Scalar, answer: Scalar) -> bool:
+        node, unit = answer.node, answer.unit
+        if not unit and not names(gold.node) and isinstance(node, Apply) and node.op == "*":
+            amount, letter = node.args
+            if letter == Name("k") and isinstance(amount, Num):
+                node = Num(amount.value * 1_000)
+            elif isinstance(letter, Name) and letter.name in SHORT_UNITS and not names(amount):
+                node, unit = amount, SHORT_UNITS[letter.name]
+        if "%" in (gold.unit, unit) and gold.unit != unit:
+            return self._percent(gold, node, unit)
+        if {gold.unit, unit} in ({"deg", ""}, {"deg", "rad"}) and PI in {*walk(gold.node), *walk(node)}:
+            degrees = [Apply("deg", (one,)) if u == "deg" else one for one, u in ((gold.node, gold.unit), (node, unit))]
+            return self.equal(*degrees)
+        if gold.unit and unit and gold.unit != unit:
+            return False
+        return self.equal(gold.node, node)
+
+    def _percent(self, gold: Scalar, node: Node, unit: str) -> bool:
+        """A percent sign is a unit; 50% is also 0.5, but 1800% is not 18 times anything but itself."""
+        if gold.unit not in ("", "%") or unit not in ("", "%"):
+            return False
+        if self.equal(gold.node, node):
+            return True
+        share = Apply("%", (node if unit == "%" else gold.node,))
+        if gold.unit == "%":
+            return self.equal(share, node)
+        value = number(gold.node)
+        return value is not None and 0 < value < 1 and self.equal(gold.node, share)
+
+    def equal(self, gold: Node, answer: Node) -> bool:
+        """Compare values: exactly, but to the gold's places where the gold is itself a rounded decimal."""
+        if equal(gold, answer, self.budget):
+            return True
+        return rounded(gold) and _rounds_to(answer, gold)
+
+    # Groups and collections ------------------------------------------------------------------------------------------
+
+    def _words(self, gold: Words, answer: Value) -> bool:
+        if gold.text == "setR":
+            return region(answer) is not None and self._regions(gold, answer)
+        if isinstance(answer, Relation) and answer.operators == ("=",):
+            answer = answer.sides[-1]
+        if isinstance(answer, Scalar) and isinstance(answer.node, Name):
+            return phrases(gold.text) == phrases(answer.node.name)
+        return isinstance(answer, Words) and phrases(gold.text) == phrases(answer.text)
+
+    def _group(self, gold: Group, answer: Value) -> bool:
+        if isinstance(answer, Relation):
+            if variable(answer) and region(answer):
+                return self._regions(gold, answer)
+            return answer.operators == ("=",) and bool(answer.labels[0]) and self._group(gold, answer.sides[1])
+        if isinstance(answer, Many):
+            point = _assigned(answer)
+            if point is None:
+                return (len(answer.items) == 1 and self._group(gold, answer.items[0])) or self._joined(gold, answer)
+            return self._in_order(gold.items, point)
+        if isinstance(answer, Union):
+            return self._regions(gold, answer)
+        if isinstance(answer, Matrix):
+            return (gold.open, gold.close) in BRACKETS and self._in_order(gold.items, _vector(answer) or ())
+        if isinstance(answer, Scalar):
+            quotient = _quotient(gold)
+            return quotient is not None and self.equal(quotient, answer.node)
+        if not isinstance(answer, Group):
+            return isinstance(answer, Words) and self._regions(gold, answer)
+        if ":" in (gold.open, answer.open):
+            return gold.open == answer.open and self._proportional(gold.items, answer.items)
+        # Three numbers in brackets are no interval: there the brackets say nothing.
+        fences = (gold.open, gold.close) == (answer.open, answer.close)
+        return (fences or len(gold.items) > 2) and self._in_order(gold.items, answer.items)
+
+    def _joined(self, gold: Group, answer: Many) -> bool:
+        return variable(answer) is not None and self._regions(gold, answer)
+
+    def _in_order(self, gold: Sequence[Value], answer: Sequence[Value]) -> bool:
+        return len(gold) == len(answer) and all(self.same(a, b) for a, b in zip(gold, answer, strict=True))
+
+    def _proportional(self, gold: Sequence[Value], answer: Sequence[Value]) -> bool:
+        pairs = [
+            (a.node, b.node)
+            for a, b in zip(gold, answer, strict=False)
+            if isinstance(a, Scalar) and isinstance(b, Scalar)
+        ]
+        if not len(gold) == len(answer) == len(pairs):
+            return False
+        (first, other), *rest = pairs
+        return all(self.equal(Apply("*", (a, other)), Apply("*", (b, first))) for a, b in rest)
+
+    def _many(self, gold: Many, answer: Value) -> bool:
+        answer = _named_value(answer)
+        if isinstance(answer, Relation | Union) or variable(gold) is not None:
+            regions = region(gold), region(answer)
+            if None not in regions:
+                return self._regions(gold, answer)
+        if isinstance(answer, Group) and (point := _assigned(gold)) is not None:
+            return self._in_order(point, answer.items)
+        wanted, given = _flat(gold), _flat(answer)
+        return _matched(wanted, given, self._item)
+
+    def _item(self, gold: Value, answer: Value) -> bool:
+        """Compare items of lists: in `x = 3 or x = 5` the name says nothing beyond the value."""
+        if (
+            isinstance(gold, Relation)
+            and not isinstance(answer, Relation)
+            and gold.operators == ("=",)
+            and gold.labels[0]
+        ):
+            gold = gold.sides[1]
+        return self.same(gold, answer)
+
+    def _matrix(self, gold: Matrix, answer: Value) -> bool:
+        answer = _named_value(answer)
+        if isinstance(answer, Group):
+            return (answer.open, answer.close) in BRACKETS and self._in_order(_vector(gold) or (), answer.items)
+        if not isinstance(answer, Matrix) or gold.fence != answer.fence:
+            return False
+        return len(gold.rows) == len(answer.rows) and all(map(self._in_order, gold.rows, answer.rows))
+
+    # Relations and regions -------------------------------------------------------------------------------------------
+
+    def _relation(self, gold: Relation, answer: Value) -> bool:
+        if gold.operators == ("in",) and isinstance(listed := _named_value(gold), Many):
+            return self._many(listed, answer)
+        regions = region(gold), region(answer)
+        if gold.operators != ("=",) and None not in regions:
+            names_match = variable(gold) == variable(answer) or variable(answer) is None
+            return names_match and self._regions(gold, answer)
+        if gold.operators == ("=",) and not isinstance(answer, Relation):
+            return bool(gold.labels[0] or gold.labels[1]) and self._definition(gold, answer)
+        if not isinstance(answer, Relation) or len(gold.operators) != len(answer.operators):
+            return False
+        if gold.operators == answer.operators == ("=",):
+            return self._equation(gold, answer)
+        return len(gold.operators) == 1 and self._inequality(gold, answer)
+
+    def _definition(self, gold: Relation, answer: Value) -> bool:
+        value = gold.sides[1] if gold.labels[0] else gold.sides[0]
+        return self.same(value, answer)
+
+    def _equation(self, gold: Relation, answer: Relation) -> bool:
+        """Equations say the same if their differences are multiples of one another, or if they define the same."""
+        left, right = _difference(gold), _difference(answer)
+        if left is not None and right is not None and multiple(left, right) is not None:
+            return True
+        defined = gold.labels[0], answer.labels[0]
+        # f(x) = 2x+1 and y = 2x+1 define the same; x = 5 and y = 5 do not.
+        alike = defined[0] == defined[1] or any("(" in label or " " in label for label in defined)
+        return all(defined) and alike and self.same(gold.sides[1], answer.sides[1])
+
+    def _inequality(self, gold: Relation, answer: Relation) -> bool:
+        left, right = _difference(gold), _difference(answer)
+        sign = multiple(left, right) if left is not None and right is not None else None
+        if sign is None:
+            return False
+        mirror = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+        operator = answer.operators[0] if sign > 0 else mirror.get(answer.operators[0], answer.operators[0])
+        return operator == gold.operators[0]
+
+    def _regions(self, gold: Value, answer: Value) -> bool:
+        wanted, given = region(gold), region(answer)
+        return wanted is not None and given is not None and _matched(wanted, given, self._interval)
+
+    def _interval(self, gold: Interval, answer: Interval) -> bool:
+        if (gold.closed_low, gold.closed_high) != (answer.closed_low, answer.closed_high):
+            return False
+        return self._end(gold.low, answer.low) and self._end(gold.high, answer.high)
+
+    def _end(self, gold: Node, answer: Node) -> bool:
+        infinite = (INFINITY, MINUS_INFINITY)
+        return gold == answer if gold in infinite or answer in infinite else self.equal(gold, answer)
+
+
+def _named_value(value: Value) -> Value:
+    """Return what a name is said to be: in A = M the matrix, in x \\in {1, 2} the set."""
+    if not isinstance(value, Relation) or not value.labels[0]:
+        return value
+    listed = value.operators == ("in",) and isinstance(value.sides[1], Many)
+    return value.sides[1] if listed or value.operators == ("=",) else value
+
+
+def _matched(gold: Sequence[T], answer: Sequence[T], same: Callable[[T, T], bool]) -> bool:
+    """Whether every item of one side equals an item of the other: order and repetition say nothing."""
+    if len(gold) * len(answer) > 2_500:
+        return list(gold) == list(answer)
+    table = [[same(a, b) for b in answer] for a in gold]
+    return (
+        all(any(row) for row in table) and all(any(column) for column in zip(*table, strict=True))
+        if table
+        else not answer
+    )
+
+
+def unfinished(node: Node) -> bool:
+    """Whether numbers are left to be added, subtracted, multiplied, or divided without a rest: 3+4, 9*2, 36/2."""
+    if not isinstance(node, Apply):
+        return False
+    if node.op in ("neg", "abs", "floor", "ceil"):
+        return unfinished(node.args[0])
+    if node.op in ("/", "frac"):
+        top, bottom = (number(argument) for argument in node.args)
+        if top is not None and bottom and all(isinstance(a, Num) for a in node.args):
+            return (top / bottom).denominator == 1
+        return any(unfinished(argument) for argument in node.args)
+    return node.op in ("+", "*") and all(
+        isinstance(part, Num) or unfinished(part) or _fraction(part) for part in node.args
+    )
+
+
+def _fraction(node: Node) -> bool:
+    return (
+        isinstance(node, Apply)
+        and node.op in ("/", "frac", "neg")
+        and all(isinstance(part, Num) or _fraction(part) for part in node.args)
+    )
+
+
+def plain(node: Node) -> bool:
+    """Whether the gold is a plain number or a fraction of two."""
+    return isinstance(node, Num) or _fraction(node) or (isinstance(node, Apply) and node.op == "mixed")
+
+
+def number(node: Node) -> Fraction | None:
+    """Return the rational value of an expression, `None` where it has none."""
+    found = exact(node)
+    return None if found is None else rational(found)
+
+
+def rounded(node: Node) -> bool:
+    """Whether a gold is a rounded decimal: two or more places and digits, and no short fraction (0.25, 2.125, 0.05)."""
+    if not isinstance(node, Num) or (node.places or 0) < 2:
+        return False
+    return node.value.denominator > 20 and abs(node.value.numerator) >= 10
+
+
+def _rounds_to(answer: Node, gold: Node) -> bool:
+    """Whether a value given more exactly than the gold rounds to the gold."""
+    assert isinstance(gold, Num) and gold.places is not None
+    written = max((part.places or 0 for part in walk(answer) if isinstance(part, Num)), default=0)
+    if names(answer) or (isinstance(answer, Num) and answer.places is not None and written <= gold.places):
+        return False
+    if isinstance(answer, Num) and answer.places is None and answer.value.denominator == 1:
+        return False
+    half = Fraction(5, 10 ** (gold.places + 1))
+    value = decimal_value(answer)
+    # copy_abs, for abs rounds to the caller's context, which a tower overflows.
+    return value is not None and value.copy_abs() < 10**15 and abs(Fraction(value) - gold.value) <= half
+
+
+def _assigned(value: Many) -> tuple[Value, ...] | None:
+    """Return the values of `x = 2, y = 3` in the order of their names, `None` for another list."""
+    named: dict[str, Value] = {}
+    for item in value.items:
+        if not isinstance(item, Relation) or item.operators != ("=",):
+            return None
+        name = name_of(item.sides[0])
+        if name is None or name in named:
+            return None
+        named[name] = item.sides[1]
+    return tuple(named[name] for name in sorted(named)) if len(named) > 1 else None
+
+
+def _vector(value: Matrix) -> tuple[Value, ...] | None:
+    """Return the entries of a matrix of one column or one row."""
+    if len(value.rows) == 1:
+        return value.rows[0]
+    return tuple(row[0] for row in value.rows) if all(len(row) == 1 for row in value.rows) else None
+
+
+def _flat(value: Value) -> list[Value]:
+    """Return the items of a list; what is equal to `x` in each of them, and both signs of a plus-minus."""
+    if (
+        isinstance(value, Relation)
+        and value.operators == ("=",)
+        and value.labels[0]
+        and isinstance(value.sides[1], Many)
+    ):
+        return _flat(value.sides[1])
+    if not isinstance(value, Many):
+        return [value]
+    return [inner for item in value.items for inner in _flat(item)]
+
+
+def _quotient(value: Group) -> Node | None:
+    """Return a/b for the ratio a:b, `None` for another group."""
+    if value.open != ":" or len(value.items) != 2:
+        return None
+    top, bottom = value.items
+    return Apply("/", (top.node, bottom.node)) if isinstance(top, Scalar) and isinstance(bottom, Scalar) else None
+
+
+def _difference(relation: Relation) -> Node | None:
+    left, right = relation.sides[:2]
+    if not isinstance(left, Scalar) or not isinstance(right, Scalar):
+        return None
+    return Apply("+", (left.node, Apply("neg", (right.node,))))
