@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 
 from rewards.verify.numbers import find, normalise
+from rewards.verify.words import SMALL
 
 __all__ = ["CONSTANTS", "derived", "stated"]
 
@@ -13,13 +14,11 @@ __all__ = ["CONSTANTS", "derived", "stated"]
 FACTS = "1 2 3 4 5 6 7 8 9 10 12 16 24 30 31 52 60 100 365 1000 1/2 1/3 1/4 3/4 3/2 1/10 1/20 1/100"
 CONSTANTS = frozenset(Fraction(fact) for fact in FACTS.split())
 
-UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-TEENS = ["eleven", "twelve", *(f"{stem}teen" for stem in ("thir", "four", "fif", "six", "seven", "eigh", "nine"))]
-TENS = [f"{stem}ty" for stem in ("twen", "thir", "for", "fif", "six", "seven", "eigh", "nine")]
+TENS = [word for word, n in SMALL.items() if n >= 20]
+UNITS = [word for word, n in SMALL.items() if 1 <= n <= 9]
 PARTS = {"third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "tenth": 10}
 WORDS = {
-    **{word: (Fraction(n),) for n, word in enumerate([*UNITS, *TEENS])},
-    **{word: (Fraction(10 * ten),) for ten, word in enumerate(TENS, start=2)},
+    **{word: (Fraction(n),) for word, n in SMALL.items()},
     **dict.fromkeys(["twice", "double", "doubled", "doubles", "couple", "pair", "both"], (Fraction(2),)),
     **dict.fromkeys(["thrice", "triple", "tripled", "triples"], (Fraction(3),)),
     **dict.fromkeys(["half", "halves"], (Fraction(2), Fraction(1, 2))),
@@ -27,7 +26,7 @@ WORDS = {
     "hundred": (Fraction(100),),
     **{f"{stem}{s}": (Fraction(n), Fraction(1, n)) for stem, n in PARTS.items() for s in ("", "s")},
 }
-WORD = re.compile(rf"\b(?:(?P<ten>{'|'.join(TENS)})[ -](?P<unit>{'|'.join(UNITS[1:10])})|(?P<one>{'|'.join(WORDS)}))\b")
+WORD = re.compile(rf"\b(?:(?P<ten>{'|'.join(TENS)})[ -](?P<unit>{'|'.join(UNITS)})|(?P<one>{'|'.join(WORDS)}))\b")
 
 
 def stated(question: str) -> set[Fraction]:

@@ -3,6 +3,7 @@
 import typer
 
 from harness.cli.ablate import ablate
+from harness.cli.audit import audit
 from harness.cli.report import report
 from harness.cli.rewards import rewards
 from harness.cli.verify import verify
@@ -17,6 +18,7 @@ app = typer.Typer(
 app.command()(ablate)
 app.command()(report)
 app.command()(rewards)
+app.command()(audit)
 app.command()(verify)
 
 

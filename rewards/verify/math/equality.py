@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cache
 
 from rewards.verify.math import probe
 from rewards.verify.math.cost import TooLarge, small
@@ -14,6 +13,10 @@ from rewards.verify.math.tree import Apply, Name, Node, dump
 from rewards.worker import Crashed, Overrun, Pool
 
 __all__ = ["Budget", "Timeout", "equal", "exact", "multiple"]
+
+
+# It starts its processes when the first question comes.
+POOL = Pool("rewards.verify.math.symbolic:equal", size=len(os.sched_getaffinity(0)))
 
 
 class Timeout(Exception):
@@ -31,7 +34,7 @@ class Budget:
         if self.seconds <= 0:
             raise Timeout
         try:
-            verdict, spent = _pool().call(dump(a), dump(b), deadline=self.seconds)
+            verdict, spent = POOL.call(dump(a), dump(b), deadline=self.seconds)
         except Overrun as error:
             raise Timeout from error
         except Crashed:
@@ -91,8 +94,3 @@ def multiple(a: Node, b: Node) -> int | None:
             return 1 if factor > 0 else -1
     found = probe.proportional(a, b)
     return None if found is None else 1 if found > 0 else -1
-
-
-@cache
-def _pool() -> Pool:
-    return Pool("rewards.verify.math.symbolic:equal", size=len(os.sched_getaffinity(0)))

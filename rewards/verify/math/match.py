@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal, TypeVar
 
-from rewards.verify.math.equality import Budget, equal, exact, multiple
-from rewards.verify.math.forms import rational
-from rewards.verify.math.probe import decimal_value
+from rewards.verify.math.equality import Budget, equal, multiple
+from rewards.verify.math.finished import number, plain, rounded, rounds_to, unfinished
 from rewards.verify.math.region import INFINITY, MINUS_INFINITY, Interval, region, variable
 from rewards.verify.math.tree import Apply, Name, Node, Num, names, walk
 from rewards.verify.math.values import Group, Many, Matrix, Relation, Scalar, Union, Value, Words, name_of
@@ -149,7 +147,7 @@ class Matcher:
         """Compare values: exactly, but to the gold's places where the gold is itself a rounded decimal."""
         if equal(gold, answer, self.budget):
             return True
-        return rounded(gold) and _rounds_to(answer, gold)
+        return rounded(gold) and rounds_to(answer, gold)
 
     # Groups and collections ------------------------------------------------------------------------------------------
 
@@ -210,8 +208,9 @@ class Matcher:
             regions = region(gold), region(answer)
             if None not in regions:
                 return self._regions(gold, answer)
-        if isinstance(answer, Group) and (point := _assigned(gold)) is not None:
-            return self._in_order(point, answer.items)
+        if (point := _assigned(gold)) is not None and _assigned(answer) is None:
+            # a = 2, b = 3 is the point (2, 3): without the names the order counts.
+            return isinstance(answer, Group | Many) and self._in_order(point, answer.items)
         wanted, given = _flat(gold), _flat(answer)
         return _matched(wanted, given, self._item)
 
@@ -308,64 +307,10 @@ def _matched(gold: Sequence[T], answer: Sequence[T], same: Callable[[T, T], bool
     )
 
 
-def unfinished(node: Node) -> bool:
-    """Whether numbers are left to be added, subtracted, multiplied, or divided without a rest: 3+4, 9*2, 36/2."""
-    if not isinstance(node, Apply):
-        return False
-    if node.op in ("neg", "abs", "floor", "ceil"):
-        return unfinished(node.args[0])
-    if node.op in ("/", "frac"):
-        top, bottom = (number(argument) for argument in node.args)
-        if top is not None and bottom and all(isinstance(a, Num) for a in node.args):
-            return (top / bottom).denominator == 1
-        return any(unfinished(argument) for argument in node.args)
-    return node.op in ("+", "*") and all(
-        isinstance(part, Num) or unfinished(part) or _fraction(part) for part in node.args
-    )
-
-
-def _fraction(node: Node) -> bool:
-    return (
-        isinstance(node, Apply)
-        and node.op in ("/", "frac", "neg")
-        and all(isinstance(part, Num) or _fraction(part) for part in node.args)
-    )
-
-
-def plain(node: Node) -> bool:
-    """Whether the gold is a plain number or a fraction of two."""
-    return isinstance(node, Num) or _fraction(node) or (isinstance(node, Apply) and node.op == "mixed")
-
-
-def number(node: Node) -> Fraction | None:
-    """Return the rational value of an expression, `None` where it has none."""
-    found = exact(node)
-    return None if found is None else rational(found)
-
-
-def rounded(node: Node) -> bool:
-    """Whether a gold is a rounded decimal: two or more places and digits, and no short fraction (0.25, 2.125, 0.05)."""
-    if not isinstance(node, Num) or (node.places or 0) < 2:
-        return False
-    return node.value.denominator > 20 and abs(node.value.numerator) >= 10
-
-
-def _rounds_to(answer: Node, gold: Node) -> bool:
-    """Whether a value given more exactly than the gold rounds to the gold."""
-    assert isinstance(gold, Num) and gold.places is not None
-    written = max((part.places or 0 for part in walk(answer) if isinstance(part, Num)), default=0)
-    if names(answer) or (isinstance(answer, Num) and answer.places is not None and written <= gold.places):
-        return False
-    if isinstance(answer, Num) and answer.places is None and answer.value.denominator == 1:
-        return False
-    half = Fraction(5, 10 ** (gold.places + 1))
-    value = decimal_value(answer)
-    # copy_abs, for abs rounds to the caller's context, which a tower overflows.
-    return value is not None and value.copy_abs() < 10**15 and abs(Fraction(value) - gold.value) <= half
-
-
-def _assigned(value: Many) -> tuple[Value, ...] | None:
-    """Return the values of `x = 2, y = 3` in the order of their names, `None` for another list."""
+def _assigned(value: Value) -> tuple[Value, ...] | None:
+    """Return the values of `x = 2, y = 3` in the order of their names, `None` for anything else."""
+    if not isinstance(value, Many):
+        return None
     named: dict[str, Value] = {}
     for item in value.items:
         if not isinstance(item, Relation) or item.operators != ("=",):

@@ -40,9 +40,9 @@ def characters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def peer(characters: Path) -> Callable[..., Any]:
     """Runs `peers/<script>.py` with a peer's packages laid over this environment and returns the JSON it prints."""
 
-    def run(packages: str, script: str, spec: str = SPEC) -> Any:
+    def run(packages: str, script: str, spec: str = SPEC, **more: Any) -> Any:
         overlay = _overlay(ROOT / "constraints" / "peers" / f"{packages}.txt")
-        task = {"spec": spec, "examples": [asdict(example) for example in EXAMPLES], "tokenizer": str(characters)}
+        task = {"spec": spec, "examples": [asdict(example) for example in EXAMPLES], "tokenizer": str(characters), **more}
         done = subprocess.run(
             # -P: the script's own folder must not come before the peer's packages.
             [sys.executable, "-P", str(PEERS / f"{script}.py")],

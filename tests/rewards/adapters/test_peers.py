@@ -101,3 +101,16 @@ def test_lm_eval_reports_the_verifier_beside_its_own_filters(peer: Peer) -> None
         example.gold if verdict.correct else f"[{verdict.status}]"
         for example, verdict in zip(EXAMPLES, VERDICTS, strict=True)
     ]
+
+
+def test_ray_workers_judge_as_this_process_does(peer: Peer) -> None:
+    pairs = [
+        (r"\boxed{\frac{\sqrt{2}}{2}}", r"\frac{1}{\sqrt{2}}"),
+        (r"\boxed{\sqrt[3]{2+\sqrt{5}}+\sqrt[3]{2-\sqrt{5}}}", "1"),
+        (r"\boxed{\sin^2 x + \cos^2 x + \tan x}", r"1 + \frac{\sin x}{\cos x}"),
+        (r"\boxed{9^{9^{9}}}", "18"),
+        (r"\boxed{x+1}", "x+2"),
+    ]
+    here = [rewards.verify(text, gold, "math", deadline=20).status for text, gold in pairs]
+    assert here == ["correct", "correct", "correct", "wrong", "wrong"]
+    assert peer("verl", "with_ray", pairs=pairs) == [here] * 3
