@@ -42,7 +42,8 @@ def peer(characters: Path) -> Callable[..., Any]:
 
     def run(packages: str, script: str, spec: str = SPEC, **more: Any) -> Any:
         overlay = _overlay(ROOT / "constraints" / "peers" / f"{packages}.txt")
-        task = {"spec": spec, "examples": [asdict(example) for example in EXAMPLES], "tokenizer": str(characters), **more}
+        examples = [asdict(example) for example in EXAMPLES]
+        task = {"spec": spec, "examples": examples, "tokenizer": str(characters), **more}
         done = subprocess.run(
             # -P: the script's own folder must not come before the peer's packages.
             [sys.executable, "-P", str(PEERS / f"{script}.py")],
