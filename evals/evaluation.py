@@ -56,13 +56,12 @@ def evaluate(
 
 def _row(item: Item, completion: Completion, sample: int, seed: int) -> Row:
     grades = grade(completion.text, item.gold)
-    scorable = grades.verdict.status not in ("unparseable_gold", "error")
     return {
         "id": item.id,
         "question": item.question,
         "gold": item.gold,
         "completion": completion.text,
-        "correct": grades.verdict.correct if scorable else None,
+        "correct": grades.verdict.correct if grades.verdict.scorable else None,
         "status": grades.verdict.status,
         "strict": grades.strict,
         "flexible": grades.flexible,

@@ -13,7 +13,7 @@ from rewards.errors import BadSpec, RewardError, UnknownReward
 from rewards.registry import family, get, names, register
 from rewards.reward import Reward
 from rewards.spec import parse, split
-from rewards.verify import Verdict, verify
+from rewards.verify import Verdict, verify, verify_batch
 
 __all__ = [
     "BadSpec",
@@ -37,4 +37,5 @@ __all__ = [
     "repetition",
     "split",
     "verify",
+    "verify_batch",
 ]

@@ -60,7 +60,7 @@ def _verdicts(batch: Batch) -> list[Verdict]:
 
 
 def _paid(verdict: Verdict, strict: bool) -> float | None:
-    if verdict.status in ("unparseable_gold", "timeout", "error"):
+    if not verdict.scorable:
         return None
     return float(verdict.correct and (verdict.committed or not strict))
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 from rewards.batch import Batch
@@ -79,16 +79,28 @@ class Reward(ABC):
         prompts: Sequence[Completion],
         completions: Sequence[Completion],
         completion_ids: Sequence[Sequence[int]] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        log_extra: Callable[[str, Scores], None] | None = None,
         **columns: Any,
     ) -> Scores:
         """Return one score per completion, called as TRL calls a reward.
 
         `columns` holds the dataset's other columns as lists (`answer` is the gold) and whatever else the trainer
-        passes (`trainer_state`, `log_metric`, `log_extra`), which is ignored: the trainer logs components itself.
+        passes. Through TRL's `log_metric` and `log_extra` go `component/<name>`, weight 0 included: the mean over the
+        scorable completions to the log, every score to the completions' table; `unscorable` is the share of `None`.
         Raises `RewardError` where a column that this reward needs is missing.
         """
         parts = self.components(prompts=prompts, completions=completions, completion_ids=completion_ids, **columns)
-        return self.total(parts)
+        total = self.total(parts)
+        for name, scores in parts.items():
+            if log_extra:
+                log_extra(f"component/{name}", scores)
+            # TRL sums a metric over all processes: a NaN from one of them would spoil the others'.
+            if log_metric and (known := [score for score in scores if score is not None]):
+                log_metric(f"component/{name}", sum(known) / len(known))
+        if log_metric and total:
+            log_metric("unscorable", total.count(None) / len(total))
+        return total
 
     def total(self, components: Components) -> Scores:
         """Return the reward from its components, so that a trainer which logs both computes them once."""

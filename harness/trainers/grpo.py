@@ -15,7 +15,6 @@ from evals.data import Item
 from harness import chat
 from harness.config import RunConfig
 from harness.trainers.objectives import objective
-from rewards.completion import text_of
 
 
 class RewardFailure(RuntimeError):
@@ -50,11 +49,8 @@ class LoggedReward:
         for name, scores in components.items():
             _check(name, scores, len(completions))
             log_metric(f"component/{name}", _mean(scores))
-        verdicts = [
-            rewards.verify(text_of(completion), gold)
-            for completion, gold in zip(completions, columns["answer"], strict=True)
-        ]
-        log_metric("accuracy", _mean([float(v.correct) if v.status != "unparseable_gold" else None for v in verdicts]))
+        verdicts = rewards.verify_batch(completions, columns["answer"])
+        log_metric("accuracy", _mean([float(v.correct) if v.scorable else None for v in verdicts]))
         return self.reward.total(components)
 
 

@@ -1,7 +1,12 @@
 """One reward, every framework's callable: a module per framework, each importing that framework only when called.
 
+TRL (1.16) needs none. A reward is a TRL reward, logs its components, and stays `None` where it is unscorable:
+
+    trainer = GRPOTrainer(model, reward_funcs=rewards.parse("format_answer+0.0*repetition"), ...)
+
+The dataset needs a column `answer` with the gold.
+
     module      the framework calls                                     unscorable (`None`) becomes
-    trl         `logged(spec)` as a GRPOTrainer reward                   `None`: left out of group and means
     verl        `compute_score(data_source, solution_str, ...)`          0.0 and `unscorable` 1.0
     openrlhf    `reward_func(queries, prompts, labels)`                  0.0 and `unscorable` 1.0
     verifiers   `rubric(spec)`; `hooks(spec)` for tasks of version 0.4   0.0 and `unscorable` 1.0; a task: no reward

@@ -32,6 +32,11 @@ class Verdict:
     kind: Kind | None = None
 
     @property
+    def scorable(self) -> bool:
+        """Whether the completion was judged at all: an unreadable gold, a timeout or an error says nothing about it."""
+        return self.status not in ("unparseable_gold", "timeout", "error")
+
+    @property
     def committed(self) -> bool:
         """Whether the answer was committed explicitly: by `####`, a box or an `<answer>` tag."""
         return self.kind in COMMITTED

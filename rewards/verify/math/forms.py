@@ -53,10 +53,12 @@ class Form:
 
 
 def constant(value: Fraction | int) -> Form:
+    """Return the form of a rational number."""
     return Form({ONE: Fraction(value)} if value else {}, UNIT)
 
 
 def single(generator: Generator, exponent: Fraction | int = 1) -> Form:
+    """Return the form of one generator under an exponent."""
     return Form({frozenset([(generator, Fraction(exponent))]): Fraction(1)}, UNIT)
 
 
@@ -98,6 +100,7 @@ def ratio(a: Form, b: Form) -> Fraction | None:
 
 
 def product(a: Form, b: Form) -> Form:
+    """Return a * b."""
     return quotient(multiply(a.top, b.top), multiply(a.bottom, b.bottom))
 
 
@@ -125,6 +128,7 @@ def quotient(top: Poly, bottom: Poly) -> Form:
 
 
 def total(a: Form, b: Form) -> Form:
+    """Return a + b."""
     if a.bottom == b.bottom:
         return quotient(add(a.top, b.top), a.bottom)
     top = add(multiply(a.top, b.bottom), multiply(b.top, a.bottom))
@@ -132,10 +136,12 @@ def total(a: Form, b: Form) -> Form:
 
 
 def inverse(a: Form) -> Form:
+    """Return 1 / a. Raises `Opaque` for zero."""
     return quotient(a.bottom, a.top)
 
 
 def integer_power(a: Form, exponent: int) -> Form:
+    """Return a ** exponent. Raises `TooLarge` before anything large is computed."""
     if exponent < 0:
         return integer_power(inverse(a), -exponent)
     if len(a.top) <= 1 and a.bottom == UNIT:

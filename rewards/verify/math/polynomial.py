@@ -40,6 +40,7 @@ UNIT: Poly = {ONE: Fraction(1)}
 
 
 def add(a: Poly, b: Poly) -> Poly:
+    """Return a + b."""
     total = dict(a)
     for monomial, value in b.items():
         value += total.get(monomial, 0)
@@ -51,10 +52,12 @@ def add(a: Poly, b: Poly) -> Poly:
 
 
 def scale(a: Poly, factor: Fraction) -> Poly:
+    """Return a polynomial times a rational."""
     return {monomial: value * factor for monomial, value in a.items()} if factor else {}
 
 
 def multiply(a: Poly, b: Poly) -> Poly:
+    """Return a * b, reduced. Raises `TooLarge` for too many terms."""
     if a == UNIT:
         return b
     if b == UNIT:
@@ -87,6 +90,7 @@ def _join(left: Monomial, right: Monomial) -> tuple[Fraction, Monomial, list[Pol
 
 
 def reduced(exponents: dict[Generator, Fraction]) -> tuple[Fraction, Monomial, list[Poly]]:
+    """Return (rational factor, monomial, polynomial factors) of a product of generators, all of it reduced."""
     factor, whole = Fraction(1), []
     for generator, exponent in list(exponents.items()):
         kind = generator[0]
@@ -109,6 +113,7 @@ def reduced(exponents: dict[Generator, Fraction]) -> tuple[Fraction, Monomial, l
 
 
 def content(poly: Poly) -> Fraction:
+    """Return the rational that leaves integer coefficients without a common factor."""
     top = reduce(gcd, (abs(value.numerator) for value in poly.values()))
     bottom = reduce(lambda a, b: a * b // gcd(a, b), (value.denominator for value in poly.values()))
     check_bits(bottom.bit_length())

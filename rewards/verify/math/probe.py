@@ -19,10 +19,13 @@ from decimal import (
     Overflow,
     localcontext,
 )
+from fractions import Fraction
 from functools import lru_cache
 from math import factorial
 from typing import Literal
 
+from rewards.verify.math.forms import rational
+from rewards.verify.math.normal import form
 from rewards.verify.math.tree import Apply, Name, Node, Num, names, walk
 
 __all__ = ["Outcome", "compare", "decimal_value", "proportional"]
@@ -146,7 +149,10 @@ class _Evaluator:
         if isinstance(node, Num):
             return _Value(Decimal(node.value.numerator) / Decimal(node.value.denominator))
         if isinstance(node, Apply):
-            return self._apply(node.op, [self.value(argument) for argument in node.args])
+            parts = [self.value(argument) for argument in node.args]
+            if node.op == "^" and parts[0].re < 0 and (degree := _odd_root(node.args[1])) is not None:
+                parts = [self._root(parts[0], _Value(Decimal(degree.denominator))), _Value(Decimal(degree.numerator))]
+            return self._apply(node.op, parts)
         return self._name(node)
 
     def _name(self, node: Name) -> _Value:
@@ -224,6 +230,15 @@ class _Evaluator:
         if n == 2 and self.complex:
             return _Value(Decimal(0), (-x).sqrt())
         raise Undefined("an even root of a negative number")
+
+
+def _odd_root(exponent: Node) -> Fraction | None:
+    """Return an exponent p/q with an odd q above 1: there negative numbers have real powers, as (-8)^{1/3}."""
+    try:
+        value = rational(form(exponent))
+    except ValueError:
+        return None
+    return value if value is not None and value.denominator > 1 and value.denominator % 2 else None
 
 
 def _times(a: _Value, b: _Value) -> _Value:

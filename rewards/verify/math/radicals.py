@@ -44,6 +44,7 @@ def factors(number: int) -> tuple[tuple[int, int], ...]:
 
 
 def rational_power(value: Fraction, exponent: Fraction) -> Form:
+    """Return value ** exponent in the reals; i appears only under square roots."""
     if value == 0:
         if exponent <= 0:
             raise Opaque("a power of zero")

@@ -59,6 +59,8 @@ class Union:
 
 @dataclass(frozen=True)
 class Matrix:
+    """Rows of entries; the bars of a determinant (`v`) are significant, round and square brackets are not."""
+
     rows: tuple[tuple[Value, ...], ...]
     fence: str = "p"
 
@@ -74,6 +76,8 @@ class Relation:
 
 @dataclass(frozen=True)
 class Words:
+    """Plain text, or the name of a set of numbers (`setR`)."""
+
     text: str
 
 

@@ -9,9 +9,9 @@ import pytest
 from graded import EXAMPLES, SCORABLE, SPEC, components, filled
 
 import rewards
-from rewards.adapters import lm_eval, openrlhf, single, trl, verifiers, verl
+from rewards.adapters import lm_eval, openrlhf, single, verifiers, verl
 
-MODULES = ("single", "trl", "verl", "openrlhf", "verifiers", "lm_eval")
+MODULES = ("single", "verl", "openrlhf", "verifiers", "lm_eval")
 FRAMEWORKS = ("torch", "transformers", "trl", "verl", "openrlhf", "verifiers", "lm_eval", "ray", "sympy", "numpy")
 PARTS = components(SPEC, EXAMPLES)
 TOTAL = rewards.parse(SPEC).total(PARTS)
@@ -45,7 +45,7 @@ def called(reward: Any) -> tuple[rewards.reward.Scores, dict[str, float], dict[s
 
 
 def test_trl_scores_are_the_rewards_and_every_component_is_logged() -> None:
-    scores, metrics, columns = called(trl.logged(SPEC))
+    scores, metrics, columns = called(rewards.parse(SPEC))
     assert scores == TOTAL
     assert columns == {f"component/{name}": values for name, values in PARTS.items()}
     assert metrics.pop("unscorable") == 0.5
@@ -58,7 +58,7 @@ def test_trl_scores_are_the_rewards_and_every_component_is_logged() -> None:
 def test_trl_leaves_out_the_mean_of_a_component_nobody_could_score() -> None:
     unread = [example for example in EXAMPLES if example.gold == "because"]
     metrics: dict[str, float] = {}
-    trl.logged("sparse")(
+    rewards.parse("sparse")(
         prompts=[example.question for example in unread],
         completions=[example.completion for example in unread],
         answer=[example.gold for example in unread],
@@ -68,10 +68,8 @@ def test_trl_leaves_out_the_mean_of_a_component_nobody_could_score() -> None:
     assert metrics == {"unscorable": 1.0}
 
 
-@pytest.mark.parametrize("given", [SPEC, rewards.parse(SPEC)], ids=["spec", "reward"])
-def test_trl_is_picklable_and_named_like_its_reward(given: Any) -> None:
-    one = trl.logged(given)
-    assert one.__name__ == rewards.parse(SPEC).__name__
+def test_trl_pickles_it() -> None:
+    one = rewards.parse(SPEC)
     assert pickle.loads(pickle.dumps(one)) == one
     assert called(pickle.loads(pickle.dumps(one)))[0] == TOTAL
 
@@ -171,7 +169,7 @@ def test_every_registered_reward_either_scores_text_alone_or_says_what_it_lacks(
         assert found["unscorable"] == 0.0
 
 
-@pytest.mark.parametrize("load", [single.load, trl.logged, openrlhf.reward, verifiers.hooks])
+@pytest.mark.parametrize("load", [single.load, openrlhf.reward, verifiers.hooks])
 def test_a_misspelt_reward_is_refused_at_once(load: Any) -> None:
     with pytest.raises(rewards.UnknownReward, match="did you mean sparse"):
         load("sprase")

@@ -1,4 +1,4 @@
-"""Two real GRPO steps of TRL's own trainer, scored by the adapter."""
+"""Two real GRPO steps of TRL's own trainer, scored and logged by a reward of ours."""
 
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
 import rewards
-from rewards.adapters import trl
 
 # A random model earns nothing for format or answer; the coin makes its groups vary.
 SPEC = "0.5*random+format_answer+0.0*contains"
@@ -50,7 +49,7 @@ def trained(characters: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     rows = [{"prompt": example.question, "answer": example.gold} for example in (EXAMPLES[0], EXAMPLES[-1])]
     trainer = GRPOTrainer(
         LlamaForCausalLM(tiny),
-        reward_funcs=trl.logged(SPEC),
+        reward_funcs=rewards.parse(SPEC),
         args=arguments,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
