@@ -56,7 +56,7 @@ HEADING = re.compile(r"\b(?:step|part|method|solution|approach|case|example|prob
 NUMERIC_START = re.compile(r"[-+$*_`\\({\[ \u20ac\u00a3\u20b9]{0,8}(?:[0-9]|\\)")
 PLACEHOLDER = re.compile(
     r"[<\[{(\s*_\\]*(?:text\{)?(?:your|the|final|numeric(?:al)?|a|an|insert|some|my)?[ _]?"
-    r"(?:final|numeric(?:al)?)?[ _]?(?:answer|number|result|value|N|X|\.\.\.|…|here|[ _])*[>\]})\s*_.]*",
+    r"(?:final|numeric(?:al)?)?[ _]?(?:(?:answer|number|result|value|\.\.\.|…|here)[ _]*)+[>\]})\s*_.]*|[<\[][NX][>\]]",
     re.IGNORECASE,
 )
 
@@ -139,9 +139,10 @@ def _echo(place: Place, text: str) -> bool:
     line = ANOTHER_SENTENCE.split(text[max(0, place.start - 160) : place.start].rpartition("\n")[2])[-1]
     if not line.strip():
         return False
-    if cues.PLANTED.search(line) or cues.EXAMPLE.search(line):
+    if cues.EXAMPLE.search(line):
         return True
-    return cues.COMMANDED.search(line) is not None and not cues.OWN_WORDS.search(line)
+    told = cues.PLANTED.search(line) or cues.COMMANDED.search(line)
+    return told is not None and not cues.OWN_WORDS.search(line)
 
 
 def _markers(text: str) -> Iterator[Place]:
@@ -155,7 +156,9 @@ def _markers(text: str) -> Iterator[Place]:
             # The number may stand on the next line; a marker at the very end was cut off.
             following = text[end : end + MAX_SPAN].lstrip()
             line = following.partition("\n")[0]
-            if not line:
+            if line.startswith("<") and PLACEHOLDER.fullmatch(line):
+                yield Place("marker", match.start(), end + len(line), line)
+            elif not line:
                 yield Place("marker", match.start(), end, "", "cut off")
             elif NUMERIC_START.match(line):
                 yield _sentence("marker", match.start(), text.index(line, end), line)

@@ -152,7 +152,7 @@ DISBELIEVED = _pattern(
       )(?: that)?(?: the| my)?(?: final| correct)? ?\Z
     | \b(?:first|initially|originally|might|may) (?:thought|said|got|guessed|assumed|wrote|had|look\w* like|seem)
       (?: that)?(?: the| my)? ?\Z
-    | \b(?:incorrect|wrong|false|bad|not the|isn't the|previous|old|tempting)(?: final)? ?\Z
+    | \b(?:incorrect|wrong|false|bad|not the|previous|old|tempting)(?: final)? ?\Z
     """
 )
 FOREIGN_DENIAL = _pattern(
@@ -183,6 +183,8 @@ TAKEN_BACK = _pattern(
       (?:'s| is| was| isn't| wasn't| seems| looks| can't be| cannot be)? (?:also |actually |clearly |obviously )?
       (?:wrong|incorrect|mistaken|false|untrue|not (?:right|correct)|right\b(?=\?)|a mistake|an error)
     | \b(?:that|this|it) (?:isn't|is not|can't be|cannot be) (?:right|correct)
+    | \b(?:this|that|it|which) contradicts
+    | \b(?:that|this) (?:value|number|result) (?:must be|is|was|cannot be|can't be) (?:wrong|incorrect|right|correct)
     | \b(?:scratch|ignore|disregard|strike|forget) (?:that|this|it|the above)
     | \btake (?:that|it) back
     | \bi (?:made|see) (?:a|an|my) (?:\w+ )?(?:mistake|error)
@@ -195,7 +197,7 @@ TAKEN_BACK = _pattern(
 DOUBT = _pattern(r"\b(?:wait|hold on|actually|correction|hmm)\b")
 # What ends a doubt by leaving the answer as it is.
 CONFIRMED = _pattern(
-    r"\b(?:yes|correct|confirmed|checks out|indeed|is right|matches|consistent|all good|never ?mind)\b"
+    r"\b(?:yes|correct|confirmed|checks out|indeed|is right|matches|consistent|all good|never ?mind|stands|as required)\b"
 )
 # Between two answers: the second replaces the first.
 MOVES_ON = _pattern(
@@ -208,7 +210,7 @@ MOVES_ON = _pattern(
 RIVALS = _pattern(
     r"""
     \b(?:or|either|otherwise|alternatively|maybe|perhaps|possibly|could|might|candidates?|option|guess
-    | another (?:possible )?(?:answer|option|possibility)
+    | and if|if not|unless|another (?:possible )?(?:answer|option|possibility)
     | (?:reading|interpretation|version|case|approach|method|scenario) (?:[2-9]|two|b|ii))\b
     """
 )

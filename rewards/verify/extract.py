@@ -43,6 +43,7 @@ GLANCE_WORDS = (
     *("box", *filter(str.isascii, SENTENCE_WORDS)),
     *dict.fromkeys(word.lower() for word in cues.TURN_WORDS if word != "Q"),
 )
+REPLY = re.compile(r"\b(?:answer|solution|response|A)\b[*]{0,2}:", re.IGNORECASE)
 FINAL = re.compile(r"\b(?:the |my )?final[ *]*\Z", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]{2,}")
 # So many different answers without a word of correction are a list, whatever stands between them.
@@ -237,7 +238,7 @@ def _replaced(last: Commitment, text: str, reader: Reader) -> Extraction | None:
     after = text[last.place.end : last.place.end + prose.MAX_PROSE]
     if not after or after.isspace():
         return None
-    back = next((match for match in cues.TAKEN_BACK.finditer(after) if _concerns(match, last.said.value)), None)
+    back = next((match for match in cues.TAKEN_BACK.finditer(after) if _concerns(match, after, last.said.value)), None)
     doubt = back or cues.DOUBT.search(after)
     if doubt is None:
         return None
@@ -250,13 +251,13 @@ def _replaced(last: Commitment, text: str, reader: Reader) -> Extraction | None:
     return Extraction("no_answer", "the answer was taken back", kind=last.place.kind) if back else None
 
 
-def _concerns(retraction: re.Match[str], value: Value | None) -> bool:
-    """Return whether a retraction is of this value: "17 is wrong" says nothing about 18."""
-    return (
-        retraction["value"] is None
-        or find(retraction["value"]) == []
-        or _value_of(retraction["value"]) == _value_of(value)
-    )
+def _concerns(retraction: re.Match[str], after: str, value: Value | None) -> bool:
+    """Return whether a retraction is of this value: "17 is wrong" and "I wrote 17, a mistake" say nothing about 18."""
+    if retraction["value"] is not None:
+        return _value_of(retraction["value"]) == _value_of(value)
+    sentence = prose.SENTENCES.split(after[: retraction.start()])[-1]
+    named = [found.number for found in find(plain(sentence))]
+    return not named or _value_of(value) in named
 
 
 def _value_of(value: Value | None) -> object:
@@ -276,6 +277,9 @@ def _after_denial(given: list[Commitment], text: str, reader: Reader) -> Extract
 
 
 def _prose(text: str, reader: Reader) -> Extraction:
+    # A recited problem ends in numbers too.
+    if cues.NEW_TURN.match(text) and not REPLY.search(text):
+        return Extraction("no_answer", "the text only recites a question")
     said = reader.conclude(text)
     if said.value is not None:
         return Extraction("found", "the last number in prose", said.value, "prose")

@@ -75,6 +75,8 @@ def conclude(text: str) -> Reading:
     if cues.GIVES_UP.search(tail[-200:]):
         return Reading(None, "unreadable")
     sentences = [one for one in prose.SENTENCES.split(tail) if one.strip() and not cues.POLITE.search(one)]
+    if sentences and not sentences[-1].rstrip().endswith("$") and prose.unfinished(sentences[-1]):
+        return Reading(None, "cut off")
     if sentences and (found := list(MATHS.finditer(sentences[-1]))):
         return _formula(sentences[-1], found)
     said = prose.conclude(tail)

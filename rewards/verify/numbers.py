@@ -68,7 +68,7 @@ LATEX = [
     (re.compile(r"\\(?:f?box(?:ed)?|text(?:bf|it|rm)?|math(?:bf|rm|it)|mbox|left|right)(?![A-Za-z])"), " "),
     (re.compile(r"\\(?:approx|q?quad|displaystyle|dollars?|euro|pounds)(?![A-Za-z])|\\[\[\]() ]|[{}`]|~"), " "),
     # Markdown's stars, not the one of 9*2.
-    (re.compile(r"\*{2,}|(?<![0-9)])(?<![0-9)] )\*|\*(?![0-9 (.$])"), " "),
+    (re.compile(r"\*{2,}|(?<![0-9)])(?<![0-9)] )\*|\*(?![ ]?[0-9(.$])"), " "),
     # Markdown's underscores, not the one of 1_000.
     (re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"), " "),
 ]

@@ -8,7 +8,7 @@ from rewards.verify import cues, reading
 from rewards.verify.numbers import Found, find, plain
 from rewards.verify.reading import Reading
 
-__all__ = ["MAX_PROSE", "SENTENCES", "conclude"]
+__all__ = ["MAX_PROSE", "SENTENCES", "conclude", "unfinished"]
 
 MAX_PROSE = 2000
 
@@ -37,7 +37,7 @@ def conclude(text: str) -> Reading:
         sentences.pop()
     if not sentences or cues.QUESTION.search(sentences[-1]) or cues.PLANTED.search(tail):
         return Reading(None, "unreadable")
-    if _unfinished(sentences[-1]) or BROKEN_LIST.search(tail):
+    if unfinished(sentences[-1]) or BROKEN_LIST.search(tail):
         return Reading(None, "cut off")
     for sentence in reversed(sentences):
         if cues.GIVES_UP.search(sentence):
@@ -51,7 +51,7 @@ def conclude(text: str) -> Reading:
     return Reading(None, "unreadable")
 
 
-def _unfinished(sentence: str) -> bool:
+def unfinished(sentence: str) -> bool:
     """Return whether the text breaks off in this sentence: on an operator, or in words that lead nowhere."""
     end = sentence.rstrip().removesuffix("**").rstrip()
     if cues.UNFINISHED.search(end):
@@ -91,7 +91,9 @@ def _concluding(sentence: str) -> Reading | None:
     return Reading(main[-1].number, "" if main[-1].number else "unreadable")
 
 
-LISTED = re.compile(r"\A[%\s$]{0,3}(?:\s|,|-|/|,? or|,? and|to|,? maybe|,? perhaps)[\s$]{0,3}\Z", re.IGNORECASE)
+LISTED = re.compile(
+    r"\A[%\s$]{0,3}(?:\s|,|-|/|,? or|,? and|to|,? maybe|,? perhaps|, (?:and )?[A-Z][a-z]+:?)[\s$]{0,3}\Z", re.IGNORECASE
+)
 
 
 def _listed(sentence: str, found: list[Found]) -> bool:

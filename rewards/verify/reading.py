@@ -45,6 +45,7 @@ UNIT_POWER = re.compile(r"(?<=[A-Za-z]) ?\^ ?[23](?![0-9])|(?<=[A-Za-z])[\u00b2\
 FORMULA = re.compile(r"[0-9] ?[xyzn](?![A-Za-z=0-9])(?! ?=)|[A-Za-z_]\(|__|\blambda\b|; ?(?:--|[A-Z]{4,}\b|import\b)")
 # An instance, not an answer.
 SAMPLE = re.compile(r"\bwhatever\b|(?:\be\.g\.|\bfor (?:example|instance)|\bsuch as|\bsay),? ?\$?[0-9]", re.IGNORECASE)
+ASIDE = re.compile(r"\((?:and )?not [^()]{0,80}(?:\([^()]{0,80}\))?[^()]{0,20}\)")
 DOLLARS_AND_CENTS = re.compile(r"\b([0-9]+) dollars?,? and ([0-9]{1,2}) cents?\b", re.IGNORECASE)
 
 ROUNDED = re.compile(
@@ -68,7 +69,7 @@ def read(place: Place) -> Reading:
     """Return the one number that a committed place holds."""
     if SIMPLE.fullmatch(place.span):
         return Reading(number(place.span), "", True)
-    span = re.sub(r"#{4,}|</?(?:final_?)?answer>", " ", plain(rounded(place.span[:MAX_SPAN])))
+    span = re.sub(r"#{4,}|</?(?:final_?)?answer>", " ", plain(rounded(ASIDE.sub("", place.span[:MAX_SPAN]))))
     span = DOLLARS_AND_CENTS.sub(lambda m: f"{m[1]}.{m[2]:0>2}", UNIT_POWER.sub("", span))
     span = _revised(span)
     if FORMULA.search(span) or SAMPLE.search(span):
