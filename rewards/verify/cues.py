@@ -197,7 +197,9 @@ TAKEN_BACK = _pattern(
 DOUBT = _pattern(r"\b(?:wait|hold on|actually|correction|hmm)\b")
 # What ends a doubt by leaving the answer as it is.
 CONFIRMED = _pattern(
-    r"\b(?:yes|correct|confirmed|checks out|indeed|is right|matches|consistent|all good|never ?mind|stands|as required)\b"
+    r"""
+    \b(?:yes|correct|confirmed|checks out|indeed|is right|matches|consistent|all good|never ?mind|stands|as required)\b
+    """
 )
 # Between two answers: the second replaces the first.
 MOVES_ON = _pattern(
