@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import time
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from rewards import verify
 from rewards.completion import split_think, text_of
+from rewards.regression import shipped
 from rewards.verify.gold import gold_number
 
 ROOT = Path(__file__).parents[2]
@@ -209,15 +211,30 @@ def test_every_gold_parses(name: str, size: int) -> None:
     assert [gold for gold in golds if gold_number(gold) is None or not verify(gold, gold).correct] == []
 
 
+# Where we differ from the official label and why. None of 5,276.
+EXPLAINED: dict[str, str] = {}
+
+
 def test_agreement_with_official_labels() -> None:
-    cases = [
+    samples = [
         (sample, row)
         for row in rows("example_model_solutions.jsonl")
         for sample in row.values()
         if type(sample) is dict
     ]
-    wrong = [s for s, row in cases if verify(s["solution"], row["ground_truth"]).correct != s["is_correct"]]
-    for sample in wrong:
-        print(sample["is_correct"], repr(sample["solution"][-100:]))
-    print(f"agreement {1 - len(wrong) / len(cases):.4%} of {len(cases)}")
-    assert len(wrong) <= 0.005 * len(cases)
+    assert len(samples) == 5276
+    wrong = {
+        s["solution"] for s, row in samples if verify(s["solution"], row["ground_truth"]).correct != s["is_correct"]
+    }
+    assert wrong == EXPLAINED.keys()
+    assert len(wrong) <= 0.001 * len(samples)
+
+
+def test_a_glance_sees_what_a_second_look_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [case.completion for case in shipped() if isinstance(case.completion, str)]
+    texts += [s["solution"] for row in rows("example_model_solutions.jsonl") for s in row.values() if type(s) is dict]
+    module = importlib.import_module("rewards.verify.extract")
+    glances = {text: found for text in texts if (found := module._glance(text)) is not None}
+    assert len(glances) > 4000
+    monkeypatch.setattr(module, "_glance", lambda text: None)
+    assert {text: found for text, found in glances.items() if module.extract(text) != found} == {}
