@@ -6,11 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evals.comparison import Comparison, compare
     from evals.gsm8k import Grades, grade, has_format
 
-__all__ = ["Grades", "grade", "has_format"]
+__all__ = ["Comparison", "Grades", "compare", "grade", "has_format"]
 
-_ROOMS = {"Grades": "evals.gsm8k", "grade": "evals.gsm8k", "has_format": "evals.gsm8k"}
+_ROOMS = {
+    "Comparison": "evals.comparison",
+    "Grades": "evals.gsm8k",
+    "compare": "evals.comparison",
+    "grade": "evals.gsm8k",
+    "has_format": "evals.gsm8k",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,13 +1,13 @@
 """One evaluation: prompts through an engine, every completion graded, a JSON line each, and their summary."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from evals.data import Item
-from evals.engines import Completion, Engine, Sampling
+from evals.engines import Completion, Engine, Request, Sampling, request_seed
 from evals.gsm8k import grade, has_format
 
 Row = dict[str, Any]
@@ -28,6 +28,14 @@ class Summary:
     tokens: float
 
 
+@dataclass(frozen=True)
+class Prompted:
+    """An item with the token ids of its prompt."""
+
+    item: Item
+    prompt: Sequence[int]
+
+
 def evaluate(
     engine: Engine,
     encode: Encode,
@@ -42,20 +50,37 @@ def evaluate(
         encode: from a question to the token ids of its prompt.
         progress: called with the number of completions finished so far.
     """
-    prompts = [encode(item.question) for item in items for _ in range(samples)]
-    rows: list[Row | None] = [None] * len(prompts)
-    done = 0
-    for batch in engine.generate(prompts, sampling):
-        for completion in batch:
-            item = items[completion.index // samples]
-            rows[completion.index] = _row(item, completion, completion.index % samples, sampling.seed)
-        done += len(batch)
-        progress(done)
-    return [row for row in rows if row is not None]
+    prompted = [Prompted(item, encode(item.question)) for item in items]
+    rows: list[Row] = []
+    for batch in stream(engine, prompted, sampling, samples):
+        rows += batch
+        progress(len(rows))
+    return ordered(rows, items)
 
 
-def _row(item: Item, completion: Completion, sample: int, seed: int) -> Row:
-    grades = grade(completion.text, item.gold)
+def stream(
+    engine: Engine,
+    prompted: Sequence[Prompted],
+    sampling: Sampling,
+    samples: int = 1,
+    filters: str = "gsm8k",
+    done: Collection[tuple[str, int]] = (),
+) -> Iterator[list[Row]]:
+    """Graded completions in the batches in which the engine finishes them.
+
+    Args:
+        filters: the lm-eval task whose filters grade, one of `evals.gsm8k.FILTERS`.
+        done: item ids and sample numbers that are not asked for again.
+    """
+    asked = [(each, sample) for each in prompted for sample in range(samples) if (each.item.id, sample) not in done]
+    requests = [Request(each.prompt, request_seed(sampling.seed, each.item.id, sample)) for each, sample in asked]
+    for batch in engine.generate(requests, sampling):
+        yield [graded(asked[c.index][0].item, c, asked[c.index][1], filters) for c in batch]
+
+
+def graded(item: Item, completion: Completion, sample: int, filters: str) -> Row:
+    """A line of `items.jsonl`. `correct` is None where the verifier could not score, which is never wrong."""
+    grades = grade(completion.text, item.gold, filters)
     return {
         "id": item.id,
         "question": item.question,
@@ -70,8 +95,15 @@ def _row(item: Item, completion: Completion, sample: int, seed: int) -> Row:
         "tokens": completion.tokens,
         "finish_reason": completion.finish_reason,
         "sample": sample,
-        "seed": seed,
+        "seed": completion.seed,
+        **({"kind": item.kind} if item.kind is not None else {}),
     }
+
+
+def ordered(rows: Sequence[Row], items: Sequence[Item]) -> list[Row]:
+    """The rows by item, as the data file has them, and sample."""
+    places = {item.id: place for place, item in enumerate(items)}
+    return sorted(rows, key=lambda row: (places[row["id"]], row["sample"]))
 
 
 def summarise(rows: Sequence[Row]) -> Summary:
@@ -97,10 +129,15 @@ def _mean(rows: Sequence[Row], field: str) -> float | None:
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Writes the rows as JSON lines under a temporary name first, so that a file by this name is always whole."""
     partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as file:
+    with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(line(row))
     partial.replace(path)
+
+
+def line(row: Row) -> str:
+    """The row as a line of JSON; to be encoded with `backslashreplace`, which makes of a lone surrogate its escape."""
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def curve_point(step: int, rows: Sequence[Row]) -> Row:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evals.statistics.intervals import t_interval
+from evals.statistics.intervals import clustered, t_interval, t_quantile
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["PairedEstimate", "mcnemar_exact", "paired_t", "sign_flip"]
+__all__ = ["PairedEstimate", "mcnemar_exact", "paired_scores", "paired_shares", "paired_t", "sign_flip"]
 
 # 2^14 sign patterns fit in a blink; beyond, chance is sampled.
 EXACT_LIMIT = 14
+# Work of the exact distribution of whole numbers, n times their total: a tenth of a second, or so.
+COUNT_LIMIT = 50_000_000
 ROWS = 1000
 
 
@@ -50,17 +52,25 @@ def sign_flip(differences: Sequence[float], draws: int = 20_000, seed: int = 0) 
     """Return the two-sided sign-flip permutation p of a mean difference of zero (Fisher 1935).
 
     Under the null each difference is as likely negative: p is the share of sign patterns whose |sum| reaches the
-    observed one. Exact over all 2^n patterns for n <= 14, so p >= 2^(1-n): 5 seeds cannot go below 0.0625. Beyond,
-    (1 + hits) / (1 + draws) over `draws` random patterns of a fixed `seed` (Phipson and Smyth 2010). All differences
-    zero gives 1. Raises `ValueError` without differences.
+    observed one; it has no degrees of freedom. Zeros do not matter and are dropped. Exact for whole numbers at any
+    usual n, by convolution (Pagano and Tritchler 1983): give counts of right samples, not their means; differences of
+    -1, 0 and 1 give the exact McNemar p. Exact for others by enumeration up to n = 14, so p >= 2^(1-n): 5 seeds cannot
+    go below 0.0625. Beyond, (1 + hits) / (1 + draws) over random patterns of a fixed `seed` (Phipson and Smyth 2010),
+    with a standard error of at most 0.0035 at 20,000 draws. All zero gives 1. Raises `ValueError` without differences.
     """
     import numpy as np
 
     if len(differences) == 0:
         raise ValueError("a sign-flip test needs at least one difference")
     values = np.asarray(differences, dtype=np.float64)
+    values = values[values != 0]
+    size = np.abs(values)
+    if len(values) == 0:
+        return 1.0
+    if np.all(size % 1 == 0) and len(size) * size.sum() <= COUNT_LIMIT:
+        return _counted(size.astype(np.int64), abs(int(values.sum())))
     # Sums that differ only by rounding are ties, and ties count.
-    bar = abs(float(values.sum())) - 1e-9 * float(np.abs(values).sum())
+    bar = abs(float(values.sum())) - 1e-9 * float(size.sum())
     if len(values) <= EXACT_LIMIT:
         patterns = _patterns(len(values))
         return _reached(patterns, values, bar) / len(patterns)
@@ -70,6 +80,23 @@ def sign_flip(differences: Sequence[float], draws: int = 20_000, seed: int = 0) 
         signs = generator.integers(0, 2, size=(min(ROWS, draws - start), len(values)), dtype=np.int8)
         hits += _reached(signs * 2 - 1, values, bar)
     return (1 + hits) / (1 + draws)
+
+
+def _counted(sizes: NDArray[np.int64], observed: int) -> float:
+    """Return P(|sum| >= observed) when every size takes either sign: the sum is twice that of a random subset - total.
+
+    The distribution of subset sums grows by one size at a time: half stays where it is, half moves up by the size.
+    """
+    import numpy as np
+
+    total = int(sizes.sum())
+    chance = np.zeros(total + 1)
+    chance[0] = 1.0
+    for size in sizes:
+        moved = chance[:-size] / 2
+        chance /= 2
+        chance[size:] += moved
+    return min(1.0, float(chance[np.abs(2 * np.arange(total + 1) - total) >= observed].sum()))
 
 
 def _patterns(n: int) -> NDArray[np.int8]:
@@ -99,3 +126,46 @@ def paired_t(differences: Sequence[float], level: float = 0.95) -> PairedEstimat
     elif estimate.se == 0 and estimate.mean == 0:
         p = 1.0
     return PairedEstimate(estimate.mean, estimate.low, estimate.high, p, estimate.df, estimate.n)
+
+
+def paired_shares(differences_by_question: Iterable[Sequence[float]], level: float = 0.95) -> PairedEstimate:
+    """Return the paired difference of two accuracies over questions, k samples each; each difference is -1, 0 or 1.
+
+    delta = the mean of all N differences. The interval is Agresti and Min's (Statistics in Medicine 24, 2005, 729-740:
+    half a question is added to each cell of the 2 x 2 table before Wald's), carried over to k samples: two questions of
+    k samples are added, whose summed differences have mean 0 and squares of total k. With S_q the summed differences of
+    the k_q samples of question q, D = sum S_q / (N + 2k) and k = N / Q,
+    se^2 = (sum (S_q - k_q D)^2 + k + 2 k^2 D^2) / (N + 2k)^2; D +- t(df = Q - 1) se, clipped to [-1, 1]. At k = 1 that
+    is Agresti and Min's, but for t instead of the normal quantile. Coverage of a nominal 95 % at k = 1, summed over all
+    outcomes: 94-96 % where the models disagree on ten questions or more (93 % at worst, where all ten favour one), more
+    where on fewer, but 87 % where on two that favour one; the paired t falls below 65 % there.
+
+    p is `sign_flip` of the S_q: a question's samples change sign together. At k = 1 it is the exact McNemar p, which is
+    conservative, so the interval can exclude 0 while p is above 1 - level. One question: no interval.
+    Raises `ValueError` without differences.
+    """
+    groups = [group for group in map(list, differences_by_question) if group]
+    if not groups:
+        raise ValueError("a paired difference needs at least one pair")
+    sums, n = [math.fsum(group) for group in groups], sum(map(len, groups))
+    questions, k = len(groups), n / len(groups)
+    delta, p = math.fsum(sums) / n, sign_flip(sums)
+    if questions == 1:
+        return PairedEstimate(delta, None, None, p, 0, 1)
+    centre = math.fsum(sums) / (n + 2 * k)
+    squares = math.fsum((s - len(group) * centre) ** 2 for s, group in zip(sums, groups, strict=True))
+    half = t_quantile(questions - 1, level) * math.sqrt(squares + k + 2 * (k * centre) ** 2) / (n + 2 * k)
+    return PairedEstimate(delta, max(-1.0, centre - half), min(1.0, centre + half), p, questions - 1, questions)
+
+
+def paired_scores(differences_by_question: Iterable[Sequence[float]], level: float = 0.95) -> PairedEstimate:
+    """Return the paired difference of two graded scores over questions, k samples each, in the unit of the scores.
+
+    delta and interval are `clustered` of the differences (t with df = questions - 1; arXiv 2411.00640, section 4), p is
+    `sign_flip` of their sums by question. No pseudo-questions: scores without bounds have no rare cell to guard.
+    One question: no interval. Raises `ValueError` without differences.
+    """
+    groups = [group for group in map(list, differences_by_question) if group]
+    estimate = clustered(groups, level)
+    p = sign_flip([math.fsum(group) for group in groups])
+    return PairedEstimate(estimate.mean, estimate.low, estimate.high, p, estimate.df, estimate.units)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evals.data import Item
-from evals.engines import Completion, Sampling
+from evals.engines import Completion, Request, Sampling, request_seed
 from evals.evaluation import curve_point, evaluate, summarise, write_rows
 
 ITEMS = [Item("a", "2+2?", "2+2=<<2+2=4>>4\n#### 4"), Item("b", "1+1?", "no number here")]
@@ -15,8 +15,8 @@ ANSWERS = ["<think> 2 + 2 = 4</think>\n#### 4", "The answer is 4.", "#### 5", "I
 class Recited:
     """An engine that recites, in two batches, the second half first."""
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> Iterator[list[Completion]]:
-        rows = [Completion(i, ANSWERS[i], 5 + i, "stop") for i in range(len(prompts))]
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        rows = [Completion(i, ANSWERS[i], 5 + i, "stop", request.seed) for i, request in enumerate(requests)]
         yield rows[2:]
         yield rows[:2]
 
@@ -29,7 +29,8 @@ def test_rows_are_in_order_and_graded() -> None:
     assert [row["strict"] for row in rows[:2]] == [True, False]
     assert [row["format"] for row in rows[:2]] == [True, False]
     assert {row["status"] for row in rows[2:]} == {"unparseable_gold"}
-    assert {row["seed"] for row in rows} == {7}
+    assert [row["seed"] for row in rows] == [request_seed(7, id, sample) for id in "ab" for sample in (0, 1)]
+    assert len({row["seed"] for row in rows}) == 4
     assert seen == [2, 4]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.gsm8k import grade
+from evals.gsm8k import FILTERS, flexible_extract, grade, strict_match
 
 GOLD = "She makes 9 * 2 = $<<9*2=18>>18.\n#### 18"
 
@@ -76,3 +76,51 @@ def test_parity_with_lm_eval(text: str, gold: str) -> None:
 
 def test_messages() -> None:
     assert grade([{"role": "assistant", "content": "#### 18"}], GOLD).strict
+
+
+# The patterns of the chain-of-thought tasks, which match they take, and whether they cut the gold to its number.
+SENTENCES = {
+    "gsm8k_cot": ("The answer is (\\-?[0-9\\.\\,]+).", 0, True),
+    "gsm8k_cot_zeroshot": ("The answer is (\\-?[0-9\\.\\,]+).", 0, False),
+    "gsm8k_cot_llama": ("The final answer is ((-?[$0-9.,]{2,})|(-?[0-9]+))", -1, True),
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "strict"),
+    [
+        ("gsm8k_cot", "The answer is 18.", True),
+        ("gsm8k_cot", "The answer is 18", False),
+        ("gsm8k_cot", "The answer is 180", True),
+        ("gsm8k_cot", "The answer is 18.\n\nThe answer is 20.", True),
+        ("gsm8k_cot", "The answer is $18.", False),
+        ("gsm8k_cot", "#### 18", False),
+        ("gsm8k_cot_zeroshot", "The answer is 18 eggs.", True),
+        ("gsm8k_cot_llama", "The final answer is $18.", True),
+        ("gsm8k_cot_llama", "The final answer is 20. No. The final answer is 18", True),
+        ("gsm8k_cot_llama", "The final answer is 18. No. The final answer is 20", False),
+    ],
+)
+def test_each_task_has_its_strict_match(task: str, text: str, strict: bool) -> None:
+    assert strict_match(text, GOLD, task) is strict
+    assert grade(text, GOLD, task).strict is strict
+
+
+WORDS = ["The answer is ", "The final answer is ", *PIECES]
+
+
+@given(
+    st.one_of(st.text(), st.lists(st.sampled_from(WORDS)).map("".join)),
+    st.sampled_from([GOLD, "18", "####18", "#### 1,018 ", "#### -18"]),
+    st.sampled_from(sorted(SENTENCES)),
+)
+def test_parity_of_the_sentences(text: str, gold: str, task: str) -> None:
+    pattern, select, number_only = SENTENCES[task]
+    target = gold.split("####")[-1].strip() if number_only else gold
+    assert strict_match(text, gold, task) == lm_eval_match(lm_eval_filter(pattern, text, select), target)
+    flexible = lm_eval_filter("(-?[$0-9.,]{2,})|(-?[0-9]+)", text, -1)
+    assert flexible_extract(text, gold, task) == lm_eval_match(flexible, target)
+
+
+def test_the_filters_are_those_of_four_tasks() -> None:
+    assert {"gsm8k", *SENTENCES} == set(FILTERS)
