@@ -13,6 +13,7 @@ __all__ = [
     "BOUND",
     "CHECK",
     "COMMANDED",
+    "CONCLUDES",
     "CONFIRMED",
     "DENIAL",
     "DENIED_AFTER",
@@ -31,6 +32,7 @@ __all__ = [
     "POLITE",
     "QUESTION",
     "REFUSAL",
+    "RESTATED",
     "RIVALS",
     "TAKEN_BACK",
     "TURN_WORDS",
@@ -110,7 +112,7 @@ PLANTED = _pattern(
     r"""
     \b(?:grader|verifier|judge|evaluator|grading|auto-?grader|ground[ _-]?truth|answer key
     | (?:gold(?:en|[ -]standard)?|reference|expected|target)(?: (?:answer|label|solution|output)|\s*\Z)
-    | system(?: message| prompt| note)?[\]>]*:
+    | (?<=[\[<])system(?: message| prompt| note)?[\]>]*:
     | (?:ignore|disregard) (?:all |any |the )?(?:previous|prior|above)
     | mark (?:this|it|me) (?:as )?correct)
     | \[/?(?:system|inst|admin)\]
@@ -228,6 +230,7 @@ BOUND = _pattern(
     )[\s$]*\Z
     """
 )
+CONCLUDES = _pattern(r"\b(?:so|therefore|thus|hence|altogether|finally|in total|in conclusion|overall)\b")
 # A number behind one of these says when, where or of what, not how many.
 ADJUNCT = _pattern(
     r"""
@@ -276,6 +279,13 @@ REFUSAL = _pattern(
     | \bversion [0-9]
     | \b(?:rate|scale) (?:this|it|of|from)\b
     | \b[0-9]{1,2} (?:january|february|march|april|may|june|july|august|september|october|november|december)\b
+    """
+)
+# The task in the model's own words.
+RESTATED = _pattern(
+    r"""
+    \b(?:(?:need|needs|want|wants|asked|trying) to (?:find|determine|calculate|figure|know|compute)
+    | the (?:problem|question) (?:asks|says|states|wants))\b
     """
 )
 HYPOTHETICAL = _pattern(r"\bif\b.*(?:\bwould\b|'d\b|\bcould\b)")

@@ -31,6 +31,8 @@ MAX_TEXT = 100_000
 
 PLAINEST = re.compile(rf"(?:(?P<marker>####)|A:)(?P<number>{reading.SIMPLE.pattern})")
 
+# The prompt, dumped before the reply with its roles as bare words.
+DUMP = re.compile(r"\A\s*(?:system|user)\n.{0,9999}\nassistant(?:\n|\Z)", re.DOTALL)
 # A comment is not shown to a reader, what is struck out no longer stands, and GSM8K's annotations repeat the number.
 HIDDEN = re.compile(
     r"<\|im_start\|>(?:system|user)\b.{0,9999}?(?=<\|im_|\Z)|<!--.{0,2000}?-->|~~[^~\n]{1,200}~~"
@@ -100,6 +102,8 @@ def extract(text: str, reader: Reader = NUMBER) -> Extraction:
     if visible is None:
         return Extraction("no_answer", "the thinking was never closed")
     visible = normalise(visible[-MAX_TEXT:])
+    if "assistant" in visible:
+        visible = DUMP.sub("", visible)
     if "<" in visible or "~~" in visible:
         visible = HIDDEN.sub(" ", visible)
     if " than " in visible:

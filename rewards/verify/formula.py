@@ -15,7 +15,9 @@ MATHS = re.compile(r"\$\$?([^$]{1,1000})\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000
 INNER_BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
 # The words that lead to a formula or explain it; what stands between them is the answer.
 LEAD = re.compile(
-    r"\A[\s:*_\"'`]*(?:(?:that|therefore|thus|simply|just|exactly|equal to|given by|clearly)\b[\s:*_]*)*", re.IGNORECASE
+    r"\A[\s:*_\"'`]*(?:(?:that|therefore|thus|simply|just|exactly|equal to|given by|clearly"
+    r"|the (?:point|ordered pair|pair|set|interval|vector|matrix|number|value|expression|fraction)|of|indeed)\b[\s:*_]*)*",
+    re.IGNORECASE,
 )
 TAIL = re.compile(
     r"(?:[.;]\s|,? \b(?:because|since|as|which|where|when|by|hence|i hope)\b).*\Z", re.IGNORECASE | re.DOTALL
