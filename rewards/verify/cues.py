@@ -285,7 +285,8 @@ REFUSAL = _pattern(
 RESTATED = _pattern(
     r"""
     \b(?:(?:need|needs|want|wants|asked|trying) to (?:find|determine|calculate|figure|know|compute)
-    | the (?:problem|question) (?:asks|says|states|wants))\b
+    | the (?:problem|question) (?:asks|says|states|wants)
+    | let's|let us|let me)\b
     """
 )
 HYPOTHETICAL = _pattern(r"\bif\b.*(?:\bwould\b|'d\b|\bcould\b)")

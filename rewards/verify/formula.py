@@ -16,7 +16,8 @@ INNER_BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
 # The words that lead to a formula or explain it; what stands between them is the answer.
 LEAD = re.compile(
     r"\A[\s:*_\"'`]*(?:(?:that|therefore|thus|simply|just|exactly|equal to|given by|clearly"
-    r"|the (?:point|ordered pair|pair|set|interval|vector|matrix|number|value|expression|fraction)|of|indeed)\b[\s:*_]*)*",
+    r"|the (?:point|ordered pair|pair|set|interval|vector|matrix|number|value|expression|fraction)|of|indeed)\b"
+    r"[\s:*_]*)*",
     re.IGNORECASE,
 )
 TAIL = re.compile(
