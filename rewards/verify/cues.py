@@ -284,8 +284,8 @@ REFUSAL = _pattern(
 # The task in the model's own words.
 RESTATED = _pattern(
     r"""
-    \b(?:(?:need|needs|want|wants|asked|trying) to (?:find|determine|calculate|figure|know|compute)
-    | the (?:problem|question) (?:asks|says|states|wants)
+    \b(?:(?:need|needs|want|wants|trying|asked) to (?:find|determine|calculate|figure|know|compute)
+    | the (?:problem|question) (?:asks|says|states|wants)|asked (?:for|about)
     | let's|let us|let me)\b
     """
 )

@@ -140,7 +140,6 @@ CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
         ],
         "refused": [
             (r"12\text{ cm}", r"0.12\text{ m}"),
-            (r"\emptyset", r"\text{empty set}"),
         ],
     },
     "a number in a base is its digits and its base": {
