@@ -15,6 +15,7 @@ BASE = re.compile(
 )
 TIME = re.compile(r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?P<half>[ap]m)?")
 HOUR = re.compile(r"(?P<hour>[0-9]{1,2})(?P<half>[ap]m)")
+NAMED = re.compile(r"(?:12(?::00)?)?(noon|midnight)")
 BASES = {word: value for value, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 BASES |= {"eleven": 11, "twelve": 12, "sixteen": 16}
 
@@ -56,7 +57,8 @@ def _tight(text: str) -> str:
     """Return text without spaces, braces and the points of "p.m."."""
     text = re.sub(r"\\mathbin|\\[,;:! ]", "", text.replace(r"\colon", ":"))
     text = bare(text).lower()
-    return re.sub(r"\s+|(?<=[ap])\.|(?<=m)\.", "", text)
+    text = re.sub(r"\s+|(?<=[ap])\.|(?<=m)\.", "", text)
+    return NAMED.sub(lambda named: "12:00pm" if named[1] == "noon" else "12:00am", text)
 
 
 def _times(gold: str, answer: str) -> Result | None:

@@ -171,6 +171,8 @@ CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
             ("3:30", "3:30 pm"),
             (r"3:30\text{ p.m.}", "3:30 PM"),
             (r"3:30\text{ p.m.}", "3:30"),
+            (r"12:00\text{ midnight}", "12:00 am"),
+            (r"12:00\text{ noon}", "12 noon"),
             ("1:2", "2:4"),
             ("1:2", "1/2"),
             ("1:2", r"\frac{1}{2}"),
@@ -197,6 +199,7 @@ CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
         ],
         "wrong": [
             (r"3:30\text{ p.m.}", "3:30 am"),
+            (r"12:00\text{ midnight}", r"12:00\text{ noon}"),
             ("3:30", "3:35"),
             ("1:2", "2:1"),
             ("2:3:5", "2:5:3"),
