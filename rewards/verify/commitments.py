@@ -36,6 +36,8 @@ SENTENCE_WORDS = (
     "final ",
     "correct option",
     "correct choice",
+    "going with",
+    "go with",
     *FOREIGN.replace("r[eé]ponse", "réponse|reponse").split("|"),
 )
 # Matched where one of those words, or the label "A:", stands.
@@ -46,6 +48,7 @@ SENTENCE = re.compile(
               | [ ]{{0,3}}: | ["'][ ]?: )
           | \banswer[ ]{{0,3}}= | \bans\.[ ]?[:=]?(?=[ ])
           | \bcorrect[ ](?:option|choice)[ ]{{1,3}}is\b
+          | \b(?:going|go)[ ]with(?=[ ][-$*\\]{{0,3}}[0-9])
           | A:
           | (?:{FOREIGN})[^\W0-9]{{0,4}}(?:[ ]?:|[ ]?[=—-][ ]|[^0-9\n.$\\,]{{0,14}})
         )([^\n]*)""",
@@ -68,7 +71,7 @@ PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 
-ANOTHER_SENTENCE = re.compile(r"(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?])\s+(?=[A-Z])")
+ANOTHER_SENTENCE = re.compile(r"(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?])\s+(?=[A-Z\[<(])")
 # A committing sentence ends here: what follows on its line is another one, and may take it back.
 SENTENCE_END = re.compile(r"(?<!\bRs)(?<!e\.g)(?<!i\.e)(?<=[0-9A-Za-z*)}$%\u20ac])[.!?](?=\s)|\u3002|\uff01")
 

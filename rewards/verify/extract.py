@@ -188,7 +188,8 @@ def _vague(one: Commitment, text: str, explicit: int) -> bool:
         return False
     followed = re.search(r"[0-9]", rest) is not None
     if said.problem == "unreadable":
-        return followed or len(place.span.split()) > 4
+        # "The answer is 60t" is no number, but an answer all the same.
+        return followed or (len(place.span.split()) > 4 and re.search(r"[0-9]", place.span) is None)
     label = ":" in text[place.start : place.start + 40] and followed
     return not said.clean and (label or place.start < explicit)
 
@@ -248,8 +249,12 @@ def _replaced(last: Commitment, text: str, reader: Reader) -> Extraction | None:
         return None
     rest = after[doubt.end() :]
     said = reader.conclude(rest)
-    if cues.CONFIRMED.search(rest) or reader.key(said.value) == reader.key(last.said.value):
+    if cues.CONFIRMED.search(rest):
         return None
+    if reader.key(said.value) == reader.key(last.said.value):
+        # What comes back to the answer leaves it, unless it ends in doubt.
+        lost = back and (cues.UNSURE.search(rest) or cues.GIVES_UP.search(rest))
+        return Extraction("no_answer", "the answer was taken back", kind=last.place.kind) if lost else None
     if said.value is not None:
         return Extraction("found", "the answer was corrected afterwards", said.value, "prose")
     return Extraction("no_answer", "the answer was taken back", kind=last.place.kind) if back else None

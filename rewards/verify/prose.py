@@ -18,6 +18,7 @@ ITEM = re.compile(r"^[ \t]*(?:\*\*)?\(?[0-9]{1,2}[.)](?:\*\*)?(?:[ \t]+|$)", re.
 BROKEN_LIST = re.compile(r"(?:^|\n)[ \t]*[0-9]{1,2}[.)][^\n]*\n[ \t]*[0-9]{1,2}[.)]?\s*\Z")
 # A column of numbers, one a line.
 COLUMN = re.compile(r"(?:(?:^|\n)[ \t]*[-$]{0,2}[0-9][0-9.,]*[ \t]*(?=\n|\Z)){3,}\s*\Z")
+HEADING = re.compile(r"[ \t]*#{1,6}[ \t](?![ \t$*-]*[0-9][0-9.,]*[ \t*]*\Z)")
 BRACKETS = re.compile(r"\([^()]{0,120}\)")
 OPTIONS = re.compile(r"\(?\b[A-E]\)[^A-Z\n]{1,40}\(?\b[A-E]\)")
 
@@ -44,14 +45,16 @@ def conclude(text: str) -> Reading:
     if COLUMN.search(tail):
         return Reading(None, "several")
     sentences = _up_to_the_conclusion(sentences)
+    if any(cues.GIVES_UP.search(sentence) for sentence in sentences[-4:]):
+        return Reading(None, "unreadable")
     for sentence in reversed(sentences):
-        if cues.GIVES_UP.search(sentence):
-            return Reading(None, "unreadable")
+        if HEADING.match(sentence):
+            return Reading(None, "cut off")
         if sentence.rstrip(" *_\"'").endswith("?") or cues.HYPOTHETICAL.search(sentence):
             continue
         if (said := _concluding(sentence)) is not None:
             return said
-        if cues.UNSETTLED.search(sentence):
+        if cues.UNSETTLED.search(sentence) or cues.RESTATED.search(sentence):
             return Reading(None, "unreadable")
     return Reading(None, "unreadable")
 
@@ -110,7 +113,8 @@ def _concluding(sentence: str) -> Reading | None:
 
 
 LISTED = re.compile(
-    r"\A[%\s$]{0,3}(?:\s|,|-|/|,? or|,? and|to|,? maybe|,? perhaps|, (?:and )?[A-Z][a-z]+:?)[\s$]{0,3}\Z", re.IGNORECASE
+    r"\A[%\s$]{0,3}(?:\s|,|;|-|/|,? or|,? and|to|,? maybe|,? perhaps|, (?:and )?(?-i:[A-Z])[a-z]+:?)[\s$]{0,3}\Z",
+    re.IGNORECASE,
 )
 
 

@@ -162,13 +162,12 @@ class Matcher:
         """A percent sign is a unit; 50% is also 0.5, but 1800% is not 18 times anything but itself."""
         if gold.unit not in ("", "%") or unit not in ("", "%"):
             return False
-        if self.equal(gold.node, node):
-            return True
         share = Apply("%", (node if unit == "%" else gold.node,))
         if gold.unit == "%":
-            return self.equal(share, node)
+            return self.equal(gold.node, node) or self.equal(share, node)
         value = number(gold.node)
-        return value is not None and 0 < value < 1 and self.equal(gold.node, share)
+        # 50% of a gold of 0.5, while 0.5% is a hundredth of it.
+        return self.equal(gold.node, share if value is not None and 0 < value < 1 else node)
 
     def equal(self, gold: Node, answer: Node) -> bool:
         """Compare values: exactly, but to the gold's places where the gold is itself a rounded decimal."""
