@@ -274,7 +274,8 @@ UNFINISHED = _pattern(
 )
 GIVES_UP = _pattern(
     r"""
-    \b(?:can(?:'t|not| not)|could(?:n't| not)|unable to|(?:do|have|has|did|was|am|were|is)(?:n't| not)(?: (?:been )?able to)?)[ ]
+    \b(?:can(?:'t|not| not)|could(?:n't| not)|unable to
+    | (?:do|have|has|did|was|am|were|is)(?:n't| not)(?: (?:been )?able to)?)[ ]
     (?:determine|find|solved?|work|figure|answer|know|compute|calculate|tell|give|help|provide|simplify)\b
     | \bnot enough information
     | \bno answer can
@@ -308,7 +309,8 @@ HYPOTHETICAL = _pattern(r"\bif\b.*(?:\bwould\b|'d\b|\bcould\b)")
 UNSETTLED = _pattern(
     r"""
     \b(?:next|let's|let us|(?:need|have|has) to|must|still|not yet|before we|until|unknown|what about|what remains
-    | it remains|hold on|there(?:'s| is| was) (?:an error|a mistake)|should not be used|any of (?:these|them)|could (?:each |all |both )?be (?:right|correct)
+    | it remains|hold on|there(?:'s| is| was) (?:an error|a mistake)|should not be used
+    | any of (?:these|them)|could (?:each |all |both )?be (?:right|correct)
     | (?:that|this|it)(?:'s| is| was) (?:wrong|incorrect|false|far from|not|an error|a mistake))\b
     """
 )

@@ -40,14 +40,16 @@ REVISED = re.compile(
     re.IGNORECASE,
 )
 UNDONE = re.compile(
-    r"[0-9^*+\u00d7\u00f7\u221a|<>\u00b1\\\u00b7_]|(?<![A-Za-z])/(?![ ]*[A-Za-z-])|/(?=[(])|\b(?:minus|plus|times|divided by|multiplied by)\b"
+    r"[0-9^*+\u00d7\u00f7\u221a|<>\u00b1\\\u00b7_]|(?<![A-Za-z])/(?![ ]*[A-Za-z-])|/(?=[(])"
+    r"|\b(?:minus|plus|times|divided by|multiplied by)\b"
 )
 UNIT_POWER = re.compile(r"(?<=[A-Za-z]) ?\^ ?[23](?![0-9])|(?<=[A-Za-z])[\u00b2\u00b3]")
 # "60x" is a formula, `print(18)` and `18; DROP` are programs.
 FORMULA = re.compile(r"[0-9] ?[xyzn](?![A-Za-z=0-9])(?! ?=)|[A-Za-z_]\(|__|\blambda\b|; ?(?:--|[A-Z]{4,}\b|import\b)")
 # An instance, not an answer.
 SAMPLE = re.compile(
-    r"\bwhatever\b|\blike [0-9]|\byour (?:number|answer|result)\b|[0-9][a-z],? where\b|(?:\be\.g\.|\bfor (?:example|instance)|\bsuch as|\bsay),? ?\$?[0-9]",
+    r"\bwhatever\b|\blike [0-9]|\byour (?:number|answer|result)\b|[0-9][a-z],? where\b"
+    r"|(?:\be\.g\.|\bfor (?:example|instance)|\bsuch as|\bsay),? ?\$?[0-9]",
     re.IGNORECASE,
 )
 ASIDE = re.compile(r"\((?:and )?not [^()]{0,80}(?:\([^()]{0,80}\))?[^()]{0,20}\)")
