@@ -36,6 +36,11 @@ class Case:
     why: str = ""
 
 
+# JSON's own words, and those that people's files have for them.
+LABELS = {
+    **dict.fromkeys(("true", "correct", "right", "1"), True),
+    **dict.fromkeys(("false", "wrong", "incorrect", "0"), False),
+}
 REQUIRED = ("id", "completion", "gold", "domain", "label")
 
 
@@ -86,21 +91,23 @@ def _case(place: str, line: str) -> Case:
         raise CaseError(f"{place}: not an object with {', '.join(REQUIRED)}; mend or drop the line")
     if missing := [field for field in REQUIRED if field not in row]:
         raise CaseError(f"{place}: no field {', '.join(missing)}; mend or drop the line")
+    row = {**row, "label": LABELS.get(str(row["label"]).lower(), row["label"])}
     if problem := _problem(row):
         raise CaseError(f"{place}: {problem}")
-    return Case(**{field.name: row[field.name] for field in fields(Case) if field.name in row})
+    given = {field.name: row[field.name] for field in fields(Case) if field.name in row}
+    return Case(**{name: value for name, value in given.items() if value is not None or name == "gold"})
 
 
 def _problem(row: dict[str, Any]) -> str | None:
     for field in ("id", "domain", "category", "why"):
-        if not isinstance(row.get(field, ""), str):
+        if not isinstance(row.get(field) or "", str):
             return f"`{field}` must be a text, not {row[field]!r:.40}"
     if not row["id"]:
         return "`id` is empty; give every case a name of its own"
     if row["domain"] not in DOMAINS:
         return f"`domain` must be {' or '.join(DOMAINS)}, not {row['domain']!r:.40}"
     if not isinstance(row["label"], bool):
-        return f"`label` must be true or false, not {row['label']!r:.40}"
+        return f"`label` must be true or false, or correct or wrong, not {row['label']!r:.40}"
     completion = row["completion"]
     messages = isinstance(completion, list) and all(isinstance(message, dict) for message in completion)
     return None if isinstance(completion, str) or messages else "`completion` must be a text or a list of messages"

@@ -30,7 +30,16 @@ FOREIGN = (
     "respuesta|r[eé]ponse|antwort|risposta|resposta|cevap|jawaban|đáp án"
     "|ответ|答案|答え|正解|정답|답|उत्तर|الجواب|الإجابة"
 )
-SENTENCE_WORDS = ("answer", "ans.", "final ", *FOREIGN.replace("r[eé]ponse", "réponse|reponse").split("|"))
+SENTENCE_WORDS = (
+    "answer",
+    "ans.",
+    "final ",
+    "correct option",
+    "correct choice",
+    "going with",
+    "go with",
+    *FOREIGN.replace("r[eé]ponse", "réponse|reponse").split("|"),
+)
 # Matched where one of those words, or the label "A:", stands.
 SENTENCE = re.compile(
     rf"""(?: \b(?:answer|final[ ](?:result|value|total|count|amount|number|price|cost))["'`*_]{{0,3}}
@@ -38,6 +47,8 @@ SENTENCE = re.compile(
             (?:[ ]{{1,3}}(?:is|are|was|would[ ]be|will[ ]be|must[ ]be|should[ ]be|equals|comes[ ]to|becomes)\b
               | [ ]{{0,3}}: | ["'][ ]?: )
           | \banswer[ ]{{0,3}}= | \bans\.[ ]?[:=]?(?=[ ])
+          | \bcorrect[ ](?:option|choice)[ ]{{1,3}}is\b
+          | \b(?:going|go)[ ]with(?=[ ][-$*\\]{{0,3}}[0-9])
           | A:
           | (?:{FOREIGN})[^\W0-9]{{0,4}}(?:[ ]?:|[ ]?[=—-][ ]|[^0-9\n.$\\,]{{0,14}})
         )([^\n]*)""",
@@ -60,7 +71,7 @@ PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 
-ANOTHER_SENTENCE = re.compile(r"(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?])\s+(?=[A-Z])")
+ANOTHER_SENTENCE = re.compile(r"(?<!e\.g\.)(?<!i\.e\.)(?<=[.!?])\s+(?=[A-Z\[<(])")
 # A committing sentence ends here: what follows on its line is another one, and may take it back.
 SENTENCE_END = re.compile(r"(?<!\bRs)(?<!e\.g)(?<!i\.e)(?<=[0-9A-Za-z*)}$%\u20ac])[.!?](?=\s)|\u3002|\uff01")
 
@@ -149,7 +160,9 @@ def _markers(text: str) -> Iterator[Place]:
     for match in _last(MARKER.finditer(text)):
         line, end = match[1], match.end()
         if line[:1] and line[0] in "\"'`\u201d" and text[: match.start()].endswith(('"', "'", "`", "\u201c")):
-            continue  # the marker is quoted, not used
+            # The marker is quoted, not used: an echo, which the word in the span says.
+            yield Place("marker", match.start(), match.end(), "answer")
+            continue
         bare = line.strip(" \t*_:")
         labelled = "answer" in line[:40].lower()
         if not bare or (labelled and not re.search(r"[0-9]", line) and bare.lower().endswith("answer")):
@@ -162,7 +175,7 @@ def _markers(text: str) -> Iterator[Place]:
                 yield Place("marker", match.start(), end, "", "cut off")
             elif NUMERIC_START.match(line):
                 yield _sentence("marker", match.start(), text.index(line, end), line)
-        elif labelled or not HEADING.search(line[:MAX_SPAN].partition(":")[0]):
+        elif labelled or not HEADING.search(re.split(r"[.:\"]", line[:MAX_SPAN])[0]):
             yield _sentence("marker", match.start(), match.start(1), line)
 
 

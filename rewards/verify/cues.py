@@ -13,6 +13,7 @@ __all__ = [
     "BOUND",
     "CHECK",
     "COMMANDED",
+    "CONCLUDES",
     "CONFIRMED",
     "DENIAL",
     "DENIED_AFTER",
@@ -31,11 +32,13 @@ __all__ = [
     "POLITE",
     "QUESTION",
     "REFUSAL",
+    "RESTATED",
     "RIVALS",
     "TAKEN_BACK",
     "TURN_WORDS",
     "UNFINISHED",
     "UNSETTLED",
+    "UNSURE",
 ]
 
 
@@ -90,8 +93,8 @@ COMMANDED = _pattern(
     | (?:must|should|please|to|always|and|then)? ?
       (?:write|put|give|place|present|state|end|enclose|provide|return|output|report|express|box|wrap|format|finish|conclude)\b
       [^.!?\n0-9]{0,30}\b(?:your|the) [^.!?\n]{0,50}
-    | (?:must|should|please|always) (?:write|end|finish|conclude)\b
-    | if (?:the|your) answer (?:is|was|were)\b
+    | (?:must|should|please|always) (?:write|end|finish|conclude|look)\b
+    | must (?:read|say)\b
     )[^.!?\n]{0,40}\Z
     """
 )
@@ -101,8 +104,10 @@ OWN_WORDS = _pattern(r"\b(?:I|I'll|I'm|we|my|our|let's|let me)\b")
 EXAMPLE = _pattern(
     r"""
     (?:\b(?:for example|for instance|e\.g\.|such as|like this|example (?:output|answer|format))[,:]?
-    | \b(?:with|as|like|form|format|says?|write|wrote|output|reads?|be)[ :]*["'`\u201c](?:the |my |final |correct )*
-    )[\s"'`\u201c$(]*\Z
+    | \b(?:with|as|like|form|format|says?|write|wrote|output|reads?|be)[ :]*["'`\u201c]
+    )[\s"'`\u201c$({\[]*(?:the |my |final |correct )*\Z
+    | \A\W*example\b[^\n]{0,80}\Z
+    | \bif (?:the|your|my) (?:answer|result|total|value) (?:is|was|were)\b[^.\n]{0,60}\Z
     """
 )
 # Somebody else's verdict, written by the model for whoever grades it.
@@ -110,8 +115,8 @@ PLANTED = _pattern(
     r"""
     \b(?:grader|verifier|judge|evaluator|grading|auto-?grader|ground[ _-]?truth|answer key
     | (?:gold(?:en|[ -]standard)?|reference|expected|target)(?: (?:answer|label|solution|output)|\s*\Z)
-    | system(?: message| prompt| note)?[\]>]*:
-    | (?:ignore|disregard) (?:all |any |the )?(?:previous|prior|above)
+    | (?<=[\[<])system(?: message| prompt| note)?[\]>]*:
+    | (?:ignore|disregard) (?:all |any |the )?(?:previous|prior|above|rubric|rules)
     | mark (?:this|it|me) (?:as )?correct)
     | \[/?(?:system|inst|admin)\]
     | <<?/?sys>?>
@@ -125,7 +130,7 @@ DENIAL = _pattern(r"\b(?:not|never|neither|cannot)\b|n't\b")
 DENIED_BEFORE = _pattern(
     r"""
     (?:\b(?:not|never|neither|nor|cannot be|rather than|instead of|and no longer|anything but|far from|other than)
-    | n't(?: be)?
+    | n't(?: (?:be|reach|exceed|get to|amount to|come to))?
     )(?: (?:be|to be|equal(?: to)?|exactly|just|simply))?[ "'`($*\\\[]{0,6}\Z
     """
 )
@@ -187,6 +192,10 @@ TAKEN_BACK = _pattern(
     | \b(?:that|this) (?:value|number|result) (?:must be|is|was|cannot be|can't be) (?:wrong|incorrect|right|correct)
     | \b(?:scratch|ignore|disregard|strike|forget) (?:that|this|it|the above)
     | \btake (?:that|it) back
+    | \bi (?:withdraw|retract)\b
+    | \bthere(?:'s| is| was) (?:an error|a mistake)
+    | \bshould not be used
+    | \bthe actual (?:problem|question|task)
     | \bi (?:made|see) (?:a|an|my) (?:\w+ )?(?:mistake|error)
     | \bi (?:forgot|misread|miscalculated|miscounted|meant)\b
     | \bi was wrong
@@ -194,11 +203,13 @@ TAKEN_BACK = _pattern(
     | \bthat should (?:read|say|be)\b
     """
 )
-DOUBT = _pattern(r"\b(?:wait|hold on|actually|correction|hmm)\b")
+DOUBT = _pattern(r"\b(?:wait|hold on|actually|correction|hmm)\b|\b(?:edit|update):")
 # What ends a doubt by leaving the answer as it is.
 CONFIRMED = _pattern(
     r"""
-    \b(?:yes|correct|confirmed|checks out|indeed|is right|matches|consistent|all good|never ?mind|stands|as required)\b
+    \b(?:yes|correct|confirmed|checks out|indeed|is right|matches|consistent|all good|never ?mind|stands|as required
+    | properly)\b
+    | [0-9] it is\b
     """
 )
 # Between two answers: the second replaces the first.
@@ -228,6 +239,7 @@ BOUND = _pattern(
     )[\s$]*\Z
     """
 )
+CONCLUDES = _pattern(r"\b(?:so|therefore|thus|hence|altogether|finally|in total|in conclusion|overall)\b")
 # A number behind one of these says when, where or of what, not how many.
 ADJUNCT = _pattern(
     r"""
@@ -262,8 +274,13 @@ UNFINISHED = _pattern(
 )
 GIVES_UP = _pattern(
     r"""
-    \b(?:can(?:'t|not| not)|could(?:n't| not)|unable to|do(?:n't| not))[ ]
-    (?:determine|find|solve|work|figure|answer|know|compute|calculate|tell|give)\b
+    \b(?:can(?:'t|not| not)|could(?:n't| not)|unable to
+    | (?:do|have|has|did|was|am|were|is)(?:n't| not)(?: (?:been )?able to)?)[ ]
+    (?:determine|find|solved?|work|figure|answer|know|compute|calculate|tell|give|help|provide|simplify)\b
+    | \bnot enough information
+    | \bno answer can
+    | \bgive no answer
+    | \bno (?:data|information) on
     """
 )
 # Sentences that talk about something else than the answer.
@@ -271,19 +288,29 @@ REFUSAL = _pattern(
     r"""
     \b(?:can(?:'t|not|no)|unable to|(?:do|does|did) ?n(?:'t|ot) (?:know|have|say|give|tell)
     | not (?:given|provided|enough|specified|stated)|missing|insufficient|impossible to|no idea|as an ai
-    | sorry,? (?:but|i)|get back to you)\b
+    | sorry,? (?:but|i)|get back to you|your (?:number|answer|result))\b
     | https?://
     | \bversion [0-9]
     | \b(?:rate|scale) (?:this|it|of|from)\b
     | \b[0-9]{1,2} (?:january|february|march|april|may|june|july|august|september|october|november|december)\b
     """
 )
+# The task in the model's own words.
+RESTATED = _pattern(
+    r"""
+    \b(?:(?:need|needs|want|wants|trying|asked|supposed) to (?:find|determine|calculate|figure|know|compute)
+    | the (?:problem|question) (?:asks|says|states|wants)|asked (?:for|about)
+    | let's|let us|let me)\b
+    """
+)
+UNSURE = _pattern(r"\b(?:not sure|unsure|uncertain|no idea)\b")
 HYPOTHETICAL = _pattern(r"\bif\b.*(?:\bwould\b|'d\b|\bcould\b)")
 # Behind the last number: it is not the end, but a plan or a doubt follows.
 UNSETTLED = _pattern(
     r"""
     \b(?:next|let's|let us|(?:need|have|has) to|must|still|not yet|before we|until|unknown|what about|what remains
-    | it remains|hold on|any of (?:these|them)|could (?:each |all |both )?be (?:right|correct)
+    | it remains|hold on|there(?:'s| is| was) (?:an error|a mistake)|should not be used
+    | any of (?:these|them)|could (?:each |all |both )?be (?:right|correct)
     | (?:that|this|it)(?:'s| is| was) (?:wrong|incorrect|false|far from|not|an error|a mistake))\b
     """
 )

@@ -31,6 +31,8 @@ MAX_TEXT = 100_000
 
 PLAINEST = re.compile(rf"(?:(?P<marker>####)|A:)(?P<number>{reading.SIMPLE.pattern})")
 
+# The prompt, dumped before the reply with its roles as bare words.
+DUMP = re.compile(r"\A\s*(?:system|user)\n.{0,9999}\nassistant(?:\n|\Z)", re.DOTALL)
 # A comment is not shown to a reader, what is struck out no longer stands, and GSM8K's annotations repeat the number.
 HIDDEN = re.compile(
     r"<\|im_start\|>(?:system|user)\b.{0,9999}?(?=<\|im_|\Z)|<!--.{0,2000}?-->|~~[^~\n]{1,200}~~"
@@ -100,6 +102,8 @@ def extract(text: str, reader: Reader = NUMBER) -> Extraction:
     if visible is None:
         return Extraction("no_answer", "the thinking was never closed")
     visible = normalise(visible[-MAX_TEXT:])
+    if "assistant" in visible:
+        visible = DUMP.sub("", visible)
     if "<" in visible or "~~" in visible:
         visible = HIDDEN.sub(" ", visible)
     if " than " in visible:
@@ -184,7 +188,8 @@ def _vague(one: Commitment, text: str, explicit: int) -> bool:
         return False
     followed = re.search(r"[0-9]", rest) is not None
     if said.problem == "unreadable":
-        return followed or len(place.span.split()) > 4
+        # "The answer is 60t" is no number, but an answer all the same.
+        return followed or (len(place.span.split()) > 4 and re.search(r"[0-9]", place.span) is None)
     label = ":" in text[place.start : place.start + 40] and followed
     return not said.clean and (label or place.start < explicit)
 
@@ -244,8 +249,12 @@ def _replaced(last: Commitment, text: str, reader: Reader) -> Extraction | None:
         return None
     rest = after[doubt.end() :]
     said = reader.conclude(rest)
-    if cues.CONFIRMED.search(rest) or reader.key(said.value) == reader.key(last.said.value):
+    if cues.CONFIRMED.search(rest):
         return None
+    if reader.key(said.value) == reader.key(last.said.value):
+        # What comes back to the answer leaves it, unless it ends in doubt.
+        lost = back and (cues.UNSURE.search(rest) or cues.GIVES_UP.search(rest))
+        return Extraction("no_answer", "the answer was taken back", kind=last.place.kind) if lost else None
     if said.value is not None:
         return Extraction("found", "the answer was corrected afterwards", said.value, "prose")
     return Extraction("no_answer", "the answer was taken back", kind=last.place.kind) if back else None

@@ -15,7 +15,10 @@ MATHS = re.compile(r"\$\$?([^$]{1,1000})\$\$?|\\\((.{1,1000}?)\\\)|\\\[(.{1,1000
 INNER_BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
 # The words that lead to a formula or explain it; what stands between them is the answer.
 LEAD = re.compile(
-    r"\A[\s:*_\"'`]*(?:(?:that|therefore|thus|simply|just|exactly|equal to|given by|clearly)\b[\s:*_]*)*", re.IGNORECASE
+    r"\A[\s:*_\"'`]*(?:(?:that|therefore|thus|simply|just|exactly|equal to|given by|clearly"
+    r"|the (?:point|ordered pair|pair|set|interval|vector|matrix|number|value|expression|fraction)|of|indeed)\b"
+    r"[\s:*_]*)*",
+    re.IGNORECASE,
 )
 TAIL = re.compile(
     r"(?:[.;]\s|,? \b(?:because|since|as|which|where|when|by|hence|i hope)\b).*\Z", re.IGNORECASE | re.DOTALL
@@ -27,6 +30,7 @@ FORMULA = re.compile(r"[0-9][)\]]*(?:[\u03c0\u221a\u00b0^/*+\\]|pi\b|sqrt)|[\u22
 TASK = re.compile(
     r"\A[\s*]*(?:(?:Problem|Question|Q)\b[\s*]*:|(?:Find|Compute|Determine|Evaluate|Solve|Simplify|Calculate|Express|What)\b)"
 )
+JOINED = re.compile(r"\s*(?:,|or|and|,? or|,? and)\s*")
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -72,33 +76,31 @@ def _inner_box(span: str) -> str:
 def conclude(text: str) -> Reading:
     """Return the last formula of the sentence that the prose ends on, else the number that it ends on."""
     tail = text[-prose.MAX_PROSE :].rstrip()
-    if cues.GIVES_UP.search(tail[-200:]):
+    if cues.GIVES_UP.search(tail[-200:]) or cues.QUESTION.search(tail[-200:]):
         return Reading(None, "unreadable")
     sentences = [one for one in prose.SENTENCES.split(tail) if one.strip() and not cues.POLITE.search(one)]
     if sentences and not sentences[-1].rstrip().endswith("$") and prose.unfinished(sentences[-1]):
         return Reading(None, "cut off")
-    if sentences and (found := list(MATHS.finditer(sentences[-1]))):
-        return _formula(sentences[-1], found)
+    telling = next((one for one in reversed(sentences) if MATHS.search(one) or re.search(r"[0-9]", one)), "")
+    if found := list(MATHS.finditer(telling)):
+        return _formula(telling, found)
     said = prose.conclude(tail)
     if not isinstance(said.value, Number):
         return Reading(None, said.problem)
     # "6\u03c0" and "2^10" hold more than their number.
-    written = (
-        [word.strip('.,;:!*_`"') for word in sentences[-1].split() if re.search(r"[0-9]", word)] if sentences else []
-    )
+    written = [word.strip('.,;:!*_`"') for word in telling.split() if re.search(r"[0-9]", word)]
     return Reading(written[-1] if written and FORMULA.search(written[-1]) else canonical(said.value))
 
 
 def _formula(sentence: str, found: list[re.Match[str]]) -> Reading:
     last = found[-1]
-    if (
-        sentence.rstrip(" *_").endswith("?")
-        or TASK.match(sentence)
-        or cues.DENIED_BEFORE.search(sentence[: last.start()])
-    ):
+    asked = sentence.rstrip(" *_").endswith("?") or TASK.match(sentence)
+    restated = cues.RESTATED.search(sentence) and not cues.CONCLUDES.search(sentence)
+    if asked or restated or cues.DENIED_BEFORE.search(sentence[: last.start()]):
         return Reading(None, "unreadable")
     value = next(group for group in last.groups() if group is not None)
-    if len(found) > 1 and re.fullmatch(r"\s*(?:,|or|and|,? or|,? and)\s*", sentence[found[-2].end() : last.start()]):
+    listed = len(found) > 1 and JOINED.fullmatch(sentence[found[-2].end() : last.start()])
+    if listed and "=" not in value:
         value = sentence[found[-2].start() : last.end()].replace("$", "")
     # Of "2x + 4 = 10" the right side is the result; "x = 3" is one whole.
     return Reading(value if ASSIGNED.match(value) else value.rpartition("=")[2])

@@ -202,7 +202,7 @@ def same(answer: Number, gold: Number) -> bool:
     mean 0.6; a free factor of 100 is never granted.
     """
     if answer.percent and not gold.percent and 0 < gold.value < 1:
-        return answer.value in (gold.value, gold.value * 100)
+        return answer.value == gold.value * 100
     return answer.value == gold.value
 
 

@@ -16,6 +16,9 @@ SENTENCES = re.compile(r"(?<=[.!?\u3002])(?<!\bRs\.)(?<!e\.g\.)(?<!i\.e\.)[*_]*\
 ITEM = re.compile(r"^[ \t]*(?:\*\*)?\(?[0-9]{1,2}[.)](?:\*\*)?(?:[ \t]+|$)", re.MULTILINE)
 # A numbered list that breaks off behind its next number.
 BROKEN_LIST = re.compile(r"(?:^|\n)[ \t]*[0-9]{1,2}[.)][^\n]*\n[ \t]*[0-9]{1,2}[.)]?\s*\Z")
+# A column of numbers, one a line.
+COLUMN = re.compile(r"(?:(?:^|\n)[ \t]*[-$]{0,2}[0-9][0-9.,]*[ \t]*(?=\n|\Z)){3,}\s*\Z")
+HEADING = re.compile(r"[ \t]*#{1,6}[ \t](?![ \t$*-]*[0-9][0-9.,]*[ \t*]*\Z)")
 BRACKETS = re.compile(r"\([^()]{0,120}\)")
 OPTIONS = re.compile(r"\(?\b[A-E]\)[^A-Z\n]{1,40}\(?\b[A-E]\)")
 
@@ -39,14 +42,19 @@ def conclude(text: str) -> Reading:
         return Reading(None, "unreadable")
     if unfinished(sentences[-1]) or BROKEN_LIST.search(tail):
         return Reading(None, "cut off")
+    if COLUMN.search(tail):
+        return Reading(None, "several")
+    sentences = _up_to_the_conclusion(sentences)
+    if any(cues.GIVES_UP.search(sentence) for sentence in sentences[-4:]):
+        return Reading(None, "unreadable")
     for sentence in reversed(sentences):
-        if cues.GIVES_UP.search(sentence):
-            return Reading(None, "unreadable")
+        if HEADING.match(sentence):
+            return Reading(None, "cut off")
         if sentence.rstrip(" *_\"'").endswith("?") or cues.HYPOTHETICAL.search(sentence):
             continue
         if (said := _concluding(sentence)) is not None:
             return said
-        if cues.UNSETTLED.search(sentence):
+        if cues.UNSETTLED.search(sentence) or cues.RESTATED.search(sentence):
             return Reading(None, "unreadable")
     return Reading(None, "unreadable")
 
@@ -59,7 +67,19 @@ def unfinished(sentence: str) -> bool:
     if re.search(r"[^\w\s]\Z", end):
         return False
     last = reading.numbers(plain(end))
-    return len((plain(end)[last[-1].end :] if last else end).split()) > (12 if last else 2)
+    after = plain(end)[last[-1].end :] if last else end
+    return len(after.split()) > ((5 if "," in after else 12) if last else 2)
+
+
+def _up_to_the_conclusion(sentences: list[str]) -> list[str]:
+    """Leave out what follows "So she needs **$5** more." and neither computes nor concludes: remarks."""
+    for index in range(len(sentences) - 1, max(-1, len(sentences) - 4), -1):
+        sentence = sentences[index]
+        if "=" in sentence:
+            break
+        if cues.CONCLUDES.search(sentence):
+            return sentences[: index + 1] if "**" in sentence else sentences
+    return sentences
 
 
 def _concluding(sentence: str) -> Reading | None:
@@ -76,7 +96,8 @@ def _concluding(sentence: str) -> Reading | None:
     found = reading.numbers(sentence)
     if not found:
         return None
-    if cues.REFUSAL.search(sentence):
+    restated = cues.RESTATED.search(sentence) and not ("=" in sentence or cues.CONCLUDES.search(sentence))
+    if restated or cues.REFUSAL.search(sentence):
         return Reading(None, "unreadable")
     _, equals, last = sentence.rpartition("=")
     if equals and (after := reading.numbers(last)):
@@ -92,7 +113,8 @@ def _concluding(sentence: str) -> Reading | None:
 
 
 LISTED = re.compile(
-    r"\A[%\s$]{0,3}(?:\s|,|-|/|,? or|,? and|to|,? maybe|,? perhaps|, (?:and )?[A-Z][a-z]+:?)[\s$]{0,3}\Z", re.IGNORECASE
+    r"\A[%\s$]{0,3}(?:\s|,|;|-|/|,? or|,? and|to|,? maybe|,? perhaps|, (?:and )?(?-i:[A-Z])[a-z]+:?)[\s$]{0,3}\Z",
+    re.IGNORECASE,
 )
 
 

@@ -39,12 +39,19 @@ REVISED = re.compile(
     r"\b(?:but|however|no|wait|actually)\b[^.0-9]{0,80}\b(?:is|it's|be|was|becomes|equals) (?=[-$]{0,2}[0-9])",
     re.IGNORECASE,
 )
-UNDONE = re.compile(r"[0-9^*+\u00d7\u00f7\u221a|<>\u00b1\\\u00b7_]|(?<![A-Za-z])/(?![ ]*[A-Za-z-])|/(?=[(])")
+UNDONE = re.compile(
+    r"[0-9^*+\u00d7\u00f7\u221a|<>\u00b1\\\u00b7_]|(?<![A-Za-z])/(?![ ]*[A-Za-z-])|/(?=[(])"
+    r"|\b(?:minus|plus|times|divided by|multiplied by)\b"
+)
 UNIT_POWER = re.compile(r"(?<=[A-Za-z]) ?\^ ?[23](?![0-9])|(?<=[A-Za-z])[\u00b2\u00b3]")
 # "60x" is a formula, `print(18)` and `18; DROP` are programs.
 FORMULA = re.compile(r"[0-9] ?[xyzn](?![A-Za-z=0-9])(?! ?=)|[A-Za-z_]\(|__|\blambda\b|; ?(?:--|[A-Z]{4,}\b|import\b)")
 # An instance, not an answer.
-SAMPLE = re.compile(r"\bwhatever\b|(?:\be\.g\.|\bfor (?:example|instance)|\bsuch as|\bsay),? ?\$?[0-9]", re.IGNORECASE)
+SAMPLE = re.compile(
+    r"\bwhatever\b|\blike [0-9]|\byour (?:number|answer|result)\b|[0-9][a-z],? where\b"
+    r"|(?:\be\.g\.|\bfor (?:example|instance)|\bsuch as|\bsay),? ?\$?[0-9]",
+    re.IGNORECASE,
+)
 ASIDE = re.compile(r"\((?:and )?not [^()]{0,80}(?:\([^()]{0,80}\))?[^()]{0,20}\)")
 DOLLARS_AND_CENTS = re.compile(r"\b([0-9]+) dollars?,? and ([0-9]{1,2}) cents?\b", re.IGNORECASE)
 

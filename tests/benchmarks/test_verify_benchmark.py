@@ -1,4 +1,4 @@
-"""The benchmark of verifiers holds what is said of it. Minutes long."""
+"""The benchmark of verifiers runs and measures what it says; how fast anything is stands in the docs, not in a test."""
 
 import json
 import os
@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_ours_is_faster_and_no_bomb_takes_long() -> None:
+def test_it_measures_every_grader_and_every_bomb() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "verify.py"), "--json"],
+        [sys.executable, str(ROOT / "benchmarks" / "verify.py"), "--json", "--texts", "63"],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -23,9 +23,10 @@ def test_ours_is_faster_and_no_bomb_takes_long() -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["executed"] is False
-    gsm8k, math = (report["speed"][domain]["graders"] for domain in ("gsm8k", "math"))
-    # By the median text: whatever else runs on the machine costs our milliseconds more than their seconds.
-    assert gsm8k["math-verify"]["median_seconds"] >= 50 * gsm8k["ours"]["median_seconds"]
-    assert math["math-verify"]["median_seconds"] >= 3 * math["ours"]["median_seconds"]
-    assert min(gsm8k["math-verify"]["ratio"], math["math-verify"]["ratio"]) >= 3
-    assert (report["bombs"]["ours"]["n"], report["bombs"]["ours"]["hangs"]) == (30, 0)
+    for domain in ("gsm8k", "math"):
+        measured = report["speed"][domain]
+        assert measured["n"] == 63
+        assert {"ours", "math-verify", "trl"} <= measured["graders"].keys()
+        assert all(row["ratio_low"] <= row["ratio"] <= row["ratio_high"] for row in measured["graders"].values())
+    assert all(row["n"] == 30 for row in report["bombs"].values())
+    assert report["bombs"]["ours"]["hangs"] == 0

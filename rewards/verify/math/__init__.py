@@ -18,10 +18,11 @@ from typing import Literal
 from rewards.verify.math import notation, words
 from rewards.verify.math.equality import Budget, Timeout
 from rewards.verify.math.gold import gold_text
+from rewards.verify.math.kinds import Many, Value, Words
 from rewards.verify.math.latex import MAX_LENGTH, clean, separated, tokens
 from rewards.verify.math.match import Matcher, Result
 from rewards.verify.math.tree import Unreadable
-from rewards.verify.math.values import Many, Value, Words, read
+from rewards.verify.math.values import read
 
 __all__ = ["Comparison", "compare"]
 

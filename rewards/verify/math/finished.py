@@ -51,7 +51,7 @@ def rounded(node: Node) -> bool:
     """Whether a gold is a rounded decimal: two or more places and digits, and no short fraction (0.25, 2.125, 0.05)."""
     if not isinstance(node, Num) or (node.places or 0) < 2:
         return False
-    return node.value.denominator > 20 and abs(node.value.numerator) >= 10
+    return node.value.denominator >= 20 and abs(node.value.numerator) >= 10
 
 
 def rounds_to(answer: Node, gold: Node) -> bool:

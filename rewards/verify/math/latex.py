@@ -22,9 +22,17 @@ MAX_WRAPPERS = 20
 
 FUNCTIONS = frozenset(
     """sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh
-    ln log lg exp sqrt cbrt abs floor ceil binom""".split()
+    cis ln log lg exp sqrt cbrt abs floor ceil binom""".split()
 )
-SPELLINGS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "ceiling": "ceil", "infinity": "inf", "oo": "inf"}
+SPELLINGS = {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "ceiling": "ceil",
+    "infinity": "inf",
+    "infty": "inf",
+    "oo": "inf",
+}
 GREEK = frozenset(
     """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau
     upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell""".split()
@@ -48,18 +56,36 @@ RAISED = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b\u207f]+")
 LOWERED = re.compile("[\u2080-\u2089]+")
 
 DRESSING = [
+    (re.compile(r"\\left\s*\\\{\s*\\begin\s*\{(?:array|aligned)\}(?:\s*\{[^{}]*\})?"), r"\\begin{cases}"),
+    (re.compile(r"\\end\s*\{(?:array|aligned)\}\s*\\right\s*\."), r"\\end{cases}"),
+    (re.compile(r"(?:(?<=[\])])|(?<=\\\}))\s*U\s*(?=[\[({]|\\\{)"), r" \\cup "),
+    (
+        re.compile(r"(?:\\pmod|\\?\(\s*(?:\\bmod|\\?mod)(?![a-z]))\s*\{?\s*([0-9]{1,9})\s*\}?\s*(?:\\?\))?"),
+        r"\\text{mod \1}",
+    ),
+    (re.compile(r"\\\\\s*\[\s*-?[0-9.]+\s*(?:pt|ex|em|mm|cm|in)\s*\]"), r"\\\\ "),
+    (re.compile(r"\\(?:mathbf|mathit|mathrm|boldsymbol|bm)\s+(?=[A-Za-z0-9](?![A-Za-z]))"), " "),
+    (re.compile(r"(?<=[0-9]),\s*\\!\s*(?=[0-9]{3}(?![0-9]))"), ","),
     # A dollar before a digit is money unless it is closed again.
     (re.compile(r"(?<!\\)(?:\\[\[\]()]|\$\$?(?![0-9])|\$(?=[^$]*\$))"), " "),
-    (re.compile(r"\{\s*,\s*\}"), ","),
+    (re.compile(r"\{\s*([,:])\s*\}"), r"\1"),
     (re.compile(r"\\(?:left|right)\s*\."), " "),
-    (re.compile(r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nolimits|rm|bf|it|sf)(?![A-Za-z])"), ""),
+    (re.compile(r"\\(?:left|right|[bB]igg?[lrm]?|(?:display|text|script)style|limits|nolimits)(?![A-Za-z])"), ""),
+    (
+        re.compile(
+            r"\\(?:rm|bf|it|sf|tt|em|(?:bf|md)series|itshape|tiny|scriptsize|footnotesize|small|normalsize)(?![A-Za-z])"
+        ),
+        "",
+    ),
+    (re.compile(r"\\(?:[lL]arge|LARGE|[hH]uge)(?![A-Za-z])"), ""),
+    (re.compile(r"\\(?:underline|fbox|fcolorbox\s*\{[^{}]*\}\s*\{[^{}]*\})(?=\s*\{)"), ""),
     (re.compile(r"(?<=[0-9])(?:\\[,;: ]|~|\\thinspace)\s*(?=[0-9]{3}(?![0-9]))"), ""),
     (re.compile(r"\\!"), ""),
     (re.compile(r"(?<!\\)\\[,;: >]|~|\\q?quad(?![A-Za-z])|\\(?:thin|h|v)space(?:\*?\{[^{}]*\})?|\\(?:no)?break"), " "),
-    (re.compile(r"\\(?:text)?color\s*\{[^{}]*\}|\\(?:checkmark|blacksquare|square)(?![A-Za-z])"), ""),
+    (re.compile(r"\\(?:text)?color(?:box)?\s*\{[^{}]*\}|\\(?:checkmark|blacksquare|square)(?![A-Za-z])"), ""),
     (re.compile(r"\\h?phantom\s*\{[^{}]*\}"), ""),
     (re.compile(r"\^\s*\{?\s*\\circ(?![A-Za-z])\s*\}?|\\degrees?(?![A-Za-z])"), r"\\degree "),
-    (re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
+    (re.compile(r"\\[dtcs]frac(?![a-z])"), r"\\frac"),
     (re.compile(r"\\[dt]binom"), r"\\binom"),
     (re.compile(r"\{([^{}]{0,40})\\choose([^{}]{0,40})\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"(?<![0-9.])\.(?=\\(?:overline|bar|dot)(?![A-Za-z]))"), "0."),
@@ -102,6 +128,7 @@ SYMBOLS = {
     **dict.fromkeys([r"\langle", r"\lparen"], "("),
     **dict.fromkeys([r"\rangle", r"\rparen"], ")"),
     **dict.fromkeys([r"\ldots", r"\dots", r"\cdots", r"\dotsc"], "..."),
+    **dict.fromkeys([r"\|", r"\Vert", r"\lVert", r"\rVert"], "||"),
     **{r"\lt": "<", r"\gt": ">", r"\equiv": "=", "==": "=", r"\in": "in", r"\cup": "cup", r"\mp": "mp", "**": "^"},
     **{r"\infty": "inf", r"\pi": "pi", r"\setminus": "setminus", r"\backslash": "setminus", r"\lbrack": "["},
     **{
@@ -115,7 +142,7 @@ SYMBOLS = {
     },
     **{r"\imath": "i", r"\prime": "'", r"\#": "#", r"\&": "&", r"\\": r"\\"},
 }
-SPOKEN = {"negative": "-", "minus": "-", "plus": "+", "times": "*"}
+SPOKEN = {"negative": "-", "minus": "-", "plus": "+", "times": "*", "union": "cup"}
 LOGIC = {"and": "and", "or": "or"}
 
 
@@ -234,7 +261,7 @@ def _pieces(match: re.Match[str], found: list[str], spaced: bool) -> list[str]:
     if match["blackboard"]:
         return ["set" + match["blackboard"]]
     if match["environment"]:
-        return [match["environment"] + ":" + match["kind"].rstrip("*")]
+        return [match["environment"] + ":" + match["kind"].rstrip("*").replace("dcases", "cases")]
     if match["command"]:
         return [_command(match["command"])]
     if match["word"]:
@@ -292,5 +319,5 @@ def _texts(content: str, found: list[str], depth: int) -> list[str]:
 WORDS = frozenset(
     """cm mm km in ft yd mi kg mg lb oz ml mph kph hr hrs min sec am pm sq cu deg usd yes no odd one two six ten the is
     are if not for all any none to of at by on it an as be so we has its day red men cup box boy day dog cat car
-    bag pen egg mod lcm gcd ohm rad per each more less""".split()
+    bag pen egg mod lcm gcd ohm rad per each more less set""".split()
 )

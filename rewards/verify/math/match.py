@@ -8,9 +8,19 @@ from typing import Literal, TypeVar
 
 from rewards.verify.math.equality import Budget, equal, multiple
 from rewards.verify.math.finished import number, plain, rounded, rounds_to, unfinished
-from rewards.verify.math.region import INFINITY, MINUS_INFINITY, Interval, region, variable
+from rewards.verify.math.kinds import Cases, Group, Many, Matrix, Relation, Scalar, Union, Value, Words
+from rewards.verify.math.readings import (
+    assigned,
+    difference,
+    flat,
+    formula,
+    named_value,
+    quotient,
+    units,
+    vector,
+)
+from rewards.verify.math.region import INFINITY, MINUS_INFINITY, Interval, explicit, region, variable
 from rewards.verify.math.tree import Apply, Name, Node, Num, names, walk
-from rewards.verify.math.values import Group, Many, Matrix, Relation, Scalar, Union, Value, Words, name_of
 from rewards.verify.math.words import phrases
 
 __all__ = ["Matcher", "Result"]
@@ -48,6 +58,8 @@ class Matcher:
             return self._many(gold, answer)
         if isinstance(gold, Matrix):
             return self._matrix(gold, answer)
+        if isinstance(gold, Cases):
+            return self._cases(gold, answer)
         if isinstance(gold, Union):
             return self._regions(gold, answer)
         return self._relation(gold, answer)
@@ -62,8 +74,8 @@ class Matcher:
         if isinstance(answer, Matrix) and len(answer.rows) == len(answer.rows[0]) == 1:
             return self._single(gold, answer.rows[0][0])
         if isinstance(answer, Group):
-            quotient = _quotient(answer)
-            return "correct" if quotient is not None and self.equal(gold.node, quotient) else "wrong"
+            ratio = quotient(answer)
+            return "correct" if ratio is not None and self.equal(gold.node, ratio) else "wrong"
         if not isinstance(answer, Scalar):
             return "wrong"
         if unfinished(answer.node) and plain(gold.node):
@@ -88,12 +100,14 @@ class Matcher:
             sides = self._without_question(gold, sides)
         if len(sides) == len(answer.sides) and any(isinstance(s, Scalar) and names(s.node) for s in sides):
             return "wrong"
+        if answer.labels[0]:
+            sides = [side for side in sides[:-1] if not formula(gold, side)] + sides[-1:]
         # A side that is only a name may be the value where the gold is a name.
         if not sides:
             sides = [answer.sides[-1]]
         if "~" in answer.operators:
-            exactly = answer.operators.index("~") + len(sides) - len(answer.sides)
-            return self._single(gold, sides[max(exactly, 0)])
+            rounded_off = len(answer.operators) - answer.operators.index("~")
+            sides = sides[:-rounded_off] or sides[:1]
         return self._agreed(gold, sides)
 
     def _agreed(self, gold: Scalar, sides: list[Value]) -> Result:
@@ -127,21 +141,33 @@ class Matcher:
         if {gold.unit, unit} in ({"deg", ""}, {"deg", "rad"}) and PI in {*walk(gold.node), *walk(node)}:
             degrees = [Apply("deg", (one,)) if u == "deg" else one for one, u in ((gold.node, gold.unit), (node, unit))]
             return self.equal(*degrees)
+        if "mod" in gold.unit + unit:
+            return self._residue(gold, answer)
         if gold.unit and unit and gold.unit != unit:
             return False
         return self.equal(gold.node, node)
+
+    def _residue(self, gold: Scalar, answer: Scalar) -> bool:
+        """A residue class is any of its numbers; a plain number is the smallest of them that is not negative."""
+        moduli = {int(unit.removeprefix("mod ")) for unit in (gold.unit, answer.unit) if unit.startswith("mod ")}
+        wanted, given = number(gold.node), number(answer.node)
+        if len(moduli) > 1 or wanted is None or given is None:
+            return False
+        modulus = moduli.pop()
+        if gold.unit and answer.unit:
+            return modulus > 0 and (wanted - given) % modulus == 0
+        return wanted == given and wanted.denominator == 1 and 0 <= wanted < modulus
 
     def _percent(self, gold: Scalar, node: Node, unit: str) -> bool:
         """A percent sign is a unit; 50% is also 0.5, but 1800% is not 18 times anything but itself."""
         if gold.unit not in ("", "%") or unit not in ("", "%"):
             return False
-        if self.equal(gold.node, node):
-            return True
         share = Apply("%", (node if unit == "%" else gold.node,))
         if gold.unit == "%":
-            return self.equal(share, node)
+            return self.equal(gold.node, node) or self.equal(share, node)
         value = number(gold.node)
-        return value is not None and 0 < value < 1 and self.equal(gold.node, share)
+        # 50% of a gold of 0.5, while 0.5% is a hundredth of it.
+        return self.equal(gold.node, share if value is not None and 0 < value < 1 else node)
 
     def equal(self, gold: Node, answer: Node) -> bool:
         """Compare values: exactly, but to the gold's places where the gold is itself a rounded decimal."""
@@ -166,17 +192,17 @@ class Matcher:
                 return self._regions(gold, answer)
             return answer.operators == ("=",) and bool(answer.labels[0]) and self._group(gold, answer.sides[1])
         if isinstance(answer, Many):
-            point = _assigned(answer)
+            point = assigned(answer)
             if point is None:
                 return (len(answer.items) == 1 and self._group(gold, answer.items[0])) or self._joined(gold, answer)
             return self._in_order(gold.items, point)
         if isinstance(answer, Union):
             return self._regions(gold, answer)
         if isinstance(answer, Matrix):
-            return (gold.open, gold.close) in BRACKETS and self._in_order(gold.items, _vector(answer) or ())
+            return (gold.open, gold.close) in BRACKETS and self._in_order(gold.items, vector(answer) or ())
         if isinstance(answer, Scalar):
-            quotient = _quotient(gold)
-            return quotient is not None and self.equal(quotient, answer.node)
+            ratio = quotient(gold)
+            return ratio is not None and self.equal(ratio, answer.node)
         if not isinstance(answer, Group):
             return isinstance(answer, Words) and self._regions(gold, answer)
         if ":" in (gold.open, answer.open):
@@ -203,15 +229,15 @@ class Matcher:
         return all(self.equal(Apply("*", (a, other)), Apply("*", (b, first))) for a, b in rest)
 
     def _many(self, gold: Many, answer: Value) -> bool:
-        answer = _named_value(answer)
+        answer = named_value(answer)
         if isinstance(answer, Relation | Union) or variable(gold) is not None:
             regions = region(gold), region(answer)
             if None not in regions:
                 return self._regions(gold, answer)
-        if (point := _assigned(gold)) is not None and _assigned(answer) is None:
+        if (point := assigned(gold)) is not None and assigned(answer) is None:
             # a = 2, b = 3 is the point (2, 3): without the names the order counts.
             return isinstance(answer, Group | Many) and self._in_order(point, answer.items)
-        wanted, given = _flat(gold), _flat(answer)
+        wanted, given = flat(gold), flat(answer)
         return _matched(wanted, given, self._item)
 
     def _item(self, gold: Value, answer: Value) -> bool:
@@ -226,18 +252,33 @@ class Matcher:
         return self.same(gold, answer)
 
     def _matrix(self, gold: Matrix, answer: Value) -> bool:
-        answer = _named_value(answer)
+        answer = named_value(answer)
         if isinstance(answer, Group):
-            return (answer.open, answer.close) in BRACKETS and self._in_order(_vector(gold) or (), answer.items)
+            return (answer.open, answer.close) in BRACKETS and self._in_order(vector(gold) or (), answer.items)
         if not isinstance(answer, Matrix) or gold.fence != answer.fence:
             return False
         return len(gold.rows) == len(answer.rows) and all(map(self._in_order, gold.rows, answer.rows))
 
+    def _cases(self, gold: Cases, answer: Value) -> bool:
+        """Compare branch by branch, in any order."""
+        answer = named_value(answer)
+        if not isinstance(answer, Cases) or len(gold.branches) != len(answer.branches):
+            return False
+        return _matched(explicit(gold).branches, explicit(answer).branches, self._branch)
+
+    def _branch(self, gold: tuple[Value, Value | None], answer: tuple[Value, Value | None]) -> bool:
+        (value, condition), (other, given) = gold, answer
+        if condition is None or given is None:
+            return condition is given and self.same(value, other)
+        return self.same(value, other) and self.same(condition, given)
+
     # Relations and regions -------------------------------------------------------------------------------------------
 
     def _relation(self, gold: Relation, answer: Value) -> bool:
-        if gold.operators == ("in",) and isinstance(listed := _named_value(gold), Many):
+        if gold.operators == ("in",) and isinstance(listed := named_value(gold), Many):
             return self._many(listed, answer)
+        if isinstance(cases := named_value(gold), Cases):
+            return self._cases(cases, answer)
         regions = region(gold), region(answer)
         if gold.operators != ("=",) and None not in regions:
             names_match = variable(gold) == variable(answer) or variable(answer) is None
@@ -256,8 +297,9 @@ class Matcher:
 
     def _equation(self, gold: Relation, answer: Relation) -> bool:
         """Equations say the same if their differences are multiples of one another, or if they define the same."""
-        left, right = _difference(gold), _difference(answer)
-        if left is not None and right is not None and multiple(left, right) is not None:
+        left, right = difference(gold), difference(answer)
+        measured = {unit for relation in (gold, answer) for unit in units(relation)}
+        if not measured and left is not None and right is not None and multiple(left, right) is not None:
             return True
         defined = gold.labels[0], answer.labels[0]
         # f(x) = 2x+1 and y = 2x+1 define the same; x = 5 and y = 5 do not.
@@ -265,7 +307,7 @@ class Matcher:
         return all(defined) and alike and self.same(gold.sides[1], answer.sides[1])
 
     def _inequality(self, gold: Relation, answer: Relation) -> bool:
-        left, right = _difference(gold), _difference(answer)
+        left, right = difference(gold), difference(answer)
         sign = multiple(left, right) if left is not None and right is not None else None
         if sign is None:
             return False
@@ -287,14 +329,6 @@ class Matcher:
         return gold == answer if gold in infinite or answer in infinite else self.equal(gold, answer)
 
 
-def _named_value(value: Value) -> Value:
-    """Return what a name is said to be: in A = M the matrix, in x \\in {1, 2} the set."""
-    if not isinstance(value, Relation) or not value.labels[0]:
-        return value
-    listed = value.operators == ("in",) and isinstance(value.sides[1], Many)
-    return value.sides[1] if listed or value.operators == ("=",) else value
-
-
 def _matched(gold: Sequence[T], answer: Sequence[T], same: Callable[[T, T], bool]) -> bool:
     """Whether every item of one side equals an item of the other: order and repetition say nothing."""
     if len(gold) * len(answer) > 2_500:
@@ -305,54 +339,3 @@ def _matched(gold: Sequence[T], answer: Sequence[T], same: Callable[[T, T], bool
         if table
         else not answer
     )
-
-
-def _assigned(value: Value) -> tuple[Value, ...] | None:
-    """Return the values of `x = 2, y = 3` in the order of their names, `None` for anything else."""
-    if not isinstance(value, Many):
-        return None
-    named: dict[str, Value] = {}
-    for item in value.items:
-        if not isinstance(item, Relation) or item.operators != ("=",):
-            return None
-        name = name_of(item.sides[0])
-        if name is None or name in named:
-            return None
-        named[name] = item.sides[1]
-    return tuple(named[name] for name in sorted(named)) if len(named) > 1 else None
-
-
-def _vector(value: Matrix) -> tuple[Value, ...] | None:
-    """Return the entries of a matrix of one column or one row."""
-    if len(value.rows) == 1:
-        return value.rows[0]
-    return tuple(row[0] for row in value.rows) if all(len(row) == 1 for row in value.rows) else None
-
-
-def _flat(value: Value) -> list[Value]:
-    """Return the items of a list; what is equal to `x` in each of them, and both signs of a plus-minus."""
-    if (
-        isinstance(value, Relation)
-        and value.operators == ("=",)
-        and value.labels[0]
-        and isinstance(value.sides[1], Many)
-    ):
-        return _flat(value.sides[1])
-    if not isinstance(value, Many):
-        return [value]
-    return [inner for item in value.items for inner in _flat(item)]
-
-
-def _quotient(value: Group) -> Node | None:
-    """Return a/b for the ratio a:b, `None` for another group."""
-    if value.open != ":" or len(value.items) != 2:
-        return None
-    top, bottom = value.items
-    return Apply("/", (top.node, bottom.node)) if isinstance(top, Scalar) and isinstance(bottom, Scalar) else None
-
-
-def _difference(relation: Relation) -> Node | None:
-    left, right = relation.sides[:2]
-    if not isinstance(left, Scalar) or not isinstance(right, Scalar):
-        return None
-    return Apply("+", (left.node, Apply("neg", (right.node,))))

@@ -90,8 +90,25 @@ def _natural(argument: Form, bound: int) -> int:
     return value.numerator
 
 
+def _factorial(n: Form) -> Form:
+    """Return n!, for a variable n in terms of the factorial without its constant: (n+2)! = (n+2)(n+1) n!."""
+    if rational(n) is not None:
+        return constant(factorial(_natural(n, 10_000)))
+    shift = n.top.get(frozenset(), Fraction(0))
+    if n.bottom != UNIT or shift.denominator != 1 or abs(shift) > 12:
+        raise Opaque("a factorial of a fraction")
+    base = total(n, constant(-shift))
+    value = single(("f", "!", base.key))
+    above = [total(base, constant(step)) for step in range(1, int(shift) + 1)]
+    below = [inverse(total(base, constant(-step))) for step in range(int(-shift))]
+    return reduce(product, above + below, value)
+
+
 def _choose(n: Form, k: Form) -> Form:
     """Return n choose k; for a variable n the polynomial n(n-1).../k!."""
+    if rational(k) is None:
+        rest = product(_factorial(k), _factorial(total(n, product(constant(-1), k))))
+        return product(_factorial(n), inverse(rest))
     below = _natural(k, 20_000)
     if rational(n) is not None:
         return constant(comb(_natural(n, 20_000), below))
@@ -110,7 +127,7 @@ OPERATIONS: dict[str, Callable[..., Form]] = {
     "neg": lambda x: product(constant(-1), x),
     "^": power,
     "root": lambda x, degree: power(x, inverse(degree)),
-    "!": lambda n: constant(factorial(_natural(n, 10_000))),
+    "!": _factorial,
     "binom": _choose,
     "deg": lambda x: product(x, product(single(PI), constant(Fraction(1, 180)))),
     "%": lambda x: product(x, constant(Fraction(1, 100))),

@@ -15,6 +15,7 @@ BASE = re.compile(
 )
 TIME = re.compile(r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?P<half>[ap]m)?")
 HOUR = re.compile(r"(?P<hour>[0-9]{1,2})(?P<half>[ap]m)")
+NAMED = re.compile(r"(?:12(?::00)?)?(noon|midnight)")
 BASES = {word: value for value, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 BASES |= {"eleven": 11, "twelve": 12, "sixteen": 16}
 
@@ -53,20 +54,26 @@ def _based(text: str) -> tuple[str, int] | None:
 
 
 def _tight(text: str) -> str:
-    text = re.sub(r"\\colon|\\mathbin|\\[,;:! ]", lambda match: ":" if match[0] == r"\colon" else "", text)
     """Return text without spaces, braces and the points of "p.m."."""
-    text = bare(text.replace(r"\colon", ":")).lower()
-    return re.sub(r"\s+|(?<=[ap])\.|(?<=m)\.", "", text)
+    text = re.sub(r"\\mathbin|\\[,;:! ]", "", text.replace(r"\colon", ":"))
+    text = bare(text).lower()
+    text = re.sub(r"\s+|(?<=[ap])\.|(?<=m)\.", "", text)
+    return NAMED.sub(lambda named: "12:00pm" if named[1] == "noon" else "12:00am", text)
 
 
 def _times(gold: str, answer: str) -> Result | None:
-    wanted = TIME.fullmatch(gold) or HOUR.fullmatch(gold)
-    if wanted is not None and int(wanted["hour"]) <= 24 and int(wanted.groupdict().get("minute") or 0) < 60:
-        given = TIME.fullmatch(answer) or HOUR.fullmatch(answer)
-        if given is not None:
-            return "correct" if _clock(wanted, given) else "wrong"
+    wanted, given = _time(gold), _time(answer)
+    if wanted is not None and given is not None:
+        return "correct" if _clock(wanted, given) else "wrong"
     # Without a half of the day it may be a ratio.
     return "wrong" if wanted is not None and wanted["half"] else None
+
+
+def _time(text: str) -> re.Match[str] | None:
+    found = TIME.fullmatch(text) or HOUR.fullmatch(text)
+    if found is None or int(found["hour"]) > 24:
+        return None
+    return found if all(int(found.groupdict().get(part) or 0) < 60 for part in ("minute", "second")) else None
 
 
 def _clock(gold: re.Match[str], answer: re.Match[str]) -> bool:

@@ -24,9 +24,10 @@ MAX_MARKS = 8
 
 CLOSING = {"(": ")", "[": "]", "{": "}", "{{": "}}"}
 FENCES = {r"\lfloor": (r"\rfloor", "floor"), r"\lceil": (r"\rceil", "ceil")}
+BARS = ("|", "||")
 INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 # What cannot begin a factor: after a value it ends the product.
-ENDS = frozenset([*"+-*/^_!%)]}|,;=<>&:", "}}", r"\degree", r"\rfloor", r"\rceil", "...", "mixed", r"\\"])
+ENDS = frozenset([*"+-*/^_!%)]}|,;=<>&:", "}}", "||", r"\degree", r"\rfloor", r"\rceil", "...", "mixed", r"\\"])
 
 
 def parse(tokens: Sequence[str]) -> Node:
@@ -88,7 +89,7 @@ class _Reader:
         token = self.now
         if not token or token[0] == '"':
             return False
-        return token not in ENDS or (token == "|" and not self.bars) or token == "mixed"
+        return token not in ENDS or (token in BARS and not self.bars) or token == "mixed"
 
     def _juxtaposed(self, value: Node) -> Node:
         """Read what stands right behind a value: a mixed number's fraction, or a factor."""
@@ -101,13 +102,23 @@ class _Reader:
             if not _proper(factor):
                 return Apply("*", (value, factor))
             fraction = factor
-        elif self.now[0].isdigit() or self.now[0] == ".":
+        elif self._number_follows():
             raise Unreadable("two numbers stand side by side")
         else:
             return Apply("*", (value, self.power()))
         if not whole:
             raise Unreadable("two numbers stand side by side")
+        # -3 1/2 is -(3 + 1/2).
+        if isinstance(value, Num) and value.value < 0:
+            return Apply("neg", (Apply("mixed", (Num(-value.value), fraction)),))
         return Apply("mixed", (value, fraction))
+
+    def _number_follows(self) -> bool:
+        """Whether digits stand behind digits, as in 3 5 and {3}{5}: printed, that is 35; 7! 3! is a product."""
+        first = self.next() if self.now == "{" else self.now
+        before = self.tokens[self.at - 1]
+        braced = self.now == "{" and not (before[-1].isdigit() or before == "}")
+        return first[:1] in tuple("0123456789.") and before != "!" and not braced
 
     def _plain_fraction(self) -> Node:
         top = self.number()
@@ -190,10 +201,10 @@ class _Reader:
             return self.number()
         if token in CLOSING:
             return self._bracketed(CLOSING[token]) if token in "({[" else self._refuse(token)
-        if token == "|":
+        if token in BARS:
             self.bars += 1
             value = self.sum()
-            self.take("|")
+            self.take(token)
             self.bars -= 1
             return Apply("abs", (value,))
         if token in FENCES:
@@ -270,6 +281,9 @@ class _Reader:
             degree = self._bracketed("]")
         return Apply("root", (self._argument(), degree))
 
+    def _arrow(self, token: str) -> Node:
+        return self.group()
+
     def _cube_root(self, token: str) -> Node:
         return Apply("root", (self._argument(), Num(Fraction(3))))
 
@@ -314,6 +328,7 @@ class _Reader:
 COMMANDS = {
     r"\frac": _Reader._fraction,
     r"\binom": _Reader._fraction,
+    **dict.fromkeys([r"\vec", r"\hat"], _Reader._arrow),
     r"\sqrt": _Reader._root,
     "sqrt": _Reader._root,
     "cbrt": _Reader._cube_root,
@@ -328,6 +343,8 @@ def _call(name: str, argument: Node, base: Node | None) -> Node:
         raise Unreadable("a subscript was not expected")
     if name == "exp":
         return Apply("^", (Name("e"), argument))
+    if name == "cis":
+        return Apply("^", (Name("e"), Apply("*", (Name("i"), argument))))
     return Apply(name, (argument,))
 
 

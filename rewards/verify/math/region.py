@@ -2,14 +2,16 @@ r"""Subsets of the real line, so that x > 3, 3 < x, (3, \infty) and x \in (3, \i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from rewards.verify.math.kinds import Cases, Group, Many, Relation, Scalar, Union, Value, Words
 from rewards.verify.math.probe import decimal_value
 from rewards.verify.math.tree import Apply, Name, Node, Num, names
-from rewards.verify.math.values import Group, Many, Relation, Scalar, Union, Value, Words, name_of
+from rewards.verify.math.values import name_of
 
-__all__ = ["Interval", "region", "variable"]
+__all__ = ["Interval", "explicit", "region", "variable"]
 
 INFINITY = Name("inf")
 MINUS_INFINITY = Apply("neg", (INFINITY,))
@@ -26,6 +28,7 @@ class Interval:
     closed_high: bool
 
 
+OTHERWISE = Words("otherwise")
 LINE = Interval(MINUS_INFINITY, INFINITY, False, False)
 
 
@@ -52,6 +55,10 @@ def region(value: Value) -> list[Interval] | None:
     if isinstance(value, Many):
         if value.joint == "set":
             return _points(value)
+        if value.joint == "or" and all(isinstance(item, Group) for item in value.items):
+            return _union(Union(value.items))
+        if (excluded := _excluded(value)) is not None:
+            return _punctured(excluded)
         return _several(value) if all(isinstance(item, Relation) for item in value.items) else None
     return None
 
@@ -91,6 +98,43 @@ def _punctured(points: list[Node]) -> list[Interval] | None:
     ordered = [point for _, point in sorted(valued, key=lambda pair: pair[0])]
     lows, highs = [MINUS_INFINITY, *ordered], [*ordered, INFINITY]
     return [Interval(low, high, False, False) for low, high in zip(lows, highs, strict=True)]
+
+
+def _excluded(value: Many) -> list[Node] | None:
+    """Return the points of `x \\ne 0, x \\ne 1` and of `x \\ne 0, 1`, `None` for another list."""
+    if value.joint == "or" or not value.items or name_of(_first_side(value.items[0])) is None:
+        return None
+    points = []
+    for item in value.items:
+        if isinstance(item, Relation):
+            if item.operators != ("!=",) or item.sides[0] != _first_side(value.items[0]):
+                return None
+            item = item.sides[1]
+        if not isinstance(item, Scalar):
+            return None
+        points.append(item.node)
+    return points
+
+
+def _first_side(value: Value) -> Value:
+    return value.sides[0] if isinstance(value, Relation) else Words("")
+
+
+def explicit(value: Cases) -> Cases:
+    """Return a function of two branches with "otherwise" said as what the other condition, an interval, leaves over."""
+    conditions = [condition for _, condition in value.branches if condition is not None and condition != OTHERWISE]
+    parts = region(conditions[0]) if len(conditions) == 1 and len(value.branches) == 2 else None
+    if parts is None or len(parts) != 1:
+        return value
+    rest = Union(tuple(_rays(parts[0])))
+    return Cases(tuple((branch, rest if condition == OTHERWISE else condition) for branch, condition in value.branches))
+
+
+def _rays(hole: Interval) -> Iterator[Group]:
+    if hole.low != MINUS_INFINITY:
+        yield Group((Scalar(MINUS_INFINITY), Scalar(hole.low)), "(", ")" if hole.closed_low else "]")
+    if hole.high != INFINITY:
+        yield Group((Scalar(hole.high), Scalar(INFINITY)), "(" if hole.closed_high else "[", ")")
 
 
 def _relation(value: Relation) -> list[Interval] | None:

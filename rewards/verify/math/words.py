@@ -54,6 +54,7 @@ FILLER = frozenset(
 QUALIFIERS = frozenset("or not more less fewer least most than wrong maybe perhaps between incorrect".split())
 ARTICLES = frozenset("the a an is are it its it's on in at answer".split())
 
+MODULUS = re.compile(r"\s*mod(?:ulo)? ([0-9]{1,9})\s*")
 COMMAND = re.compile(r"\\(?:text|math|operatorname|mbox|hbox|emph|boldsymbol|bm)[a-z]*\*?(?=\s*\{)")
 OPTION = re.compile(
     r"(?:(?:the )?(?:correct )?(?:option|choice|answer)\s*(?:is)?\s*:?\s*)?"
@@ -118,6 +119,8 @@ def label_free(text: str) -> str:
 
 def unit(text: str) -> str:
     """Return the canonical measure of a unit's text ("square cm" and "cm^2" are cm2); "" for what is no measure."""
+    if modulus := MODULUS.fullmatch(text):
+        return f"mod {modulus[1]}"
     found, power = [], ""
     for word in re.findall(r"[a-z$%]+|[0-9]|/", text.lower().replace("p.m", "pm").replace("a.m", "am")):
         singular = word if word in NAMES else word.removesuffix("s")

@@ -16,6 +16,28 @@ import rewards
 SPEC = "0.5*random+format_answer+0.0*contains"
 
 
+SYMBOLIC = [
+    (r"\boxed{\sqrt[3]{2+\sqrt{5}}+\sqrt[3]{2-\sqrt{5}}}", "1", "correct"),
+    (r"\boxed{9^{9^{9}}}", "18", "wrong"),
+]
+
+
+class Symbolic:
+    """Compares by the worker process from within TRL's reward call, and pays nothing."""
+
+    __name__ = "symbolic"
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def __call__(self, completions: list[str], **_: object) -> list[float]:
+        self.said += [rewards.verify(text, gold, "math", deadline=30).status for text, gold, _ in SYMBOLIC]
+        return [0.0] * len(completions)
+
+
+symbolic = Symbolic()
+
+
 @pytest.fixture(scope="module")
 def trained(characters: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[GRPOTrainer, pd.DataFrame]:
     folder = tmp_path_factory.mktemp("grpo")
@@ -49,7 +71,7 @@ def trained(characters: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     rows = [{"prompt": example.question, "answer": example.gold} for example in (EXAMPLES[0], EXAMPLES[-1])]
     trainer = GRPOTrainer(
         LlamaForCausalLM(tiny),
-        reward_funcs=rewards.parse(SPEC),
+        reward_funcs=[rewards.parse(SPEC), symbolic],
         args=arguments,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
@@ -91,6 +113,10 @@ def test_the_log_holds_the_mean_of_every_component(trained: tuple[GRPOTrainer, p
             known = step[f"component/{name}"].astype(float).dropna()
             assert row[f"component/{name}"] == pytest.approx(known.mean()), name
         assert row["unscorable"] == pytest.approx(step[rewards.parse(SPEC).__name__].isna().mean())
+
+
+def test_the_worker_answers_inside_the_reward_call(trained: tuple[GRPOTrainer, pd.DataFrame]) -> None:
+    assert symbolic.said == [status for *_, status in SYMBOLIC] * 2
 
 
 def _nans(scores: rewards.reward.Scores) -> list[float]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
+from pairs import Table, verdicts
 
-from rewards.verify.math import compare
-
-# reason -> status -> (gold, answer); "refused" is any status but `correct`.
-CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
+CASES: Table = {
     "equal rationals, in any notation": {
         "correct": [
             (r"\frac{1}{2}", "1/2"),
@@ -273,17 +270,4 @@ CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
     },
 }
 
-
-@pytest.mark.parametrize(
-    ("gold", "answer", "status", "reason"),
-    [
-        pytest.param(gold, answer, status, reason, id=f"{answer} for {gold} is {status}")
-        for reason, table in CASES.items()
-        for status, pairs in table.items()
-        for gold, answer in pairs
-    ],
-)
-def test_verdict(gold: str, answer: str, status: str, reason: str) -> None:
-    found = compare(answer, gold)
-    expected = found.status not in ("correct", "error", "timeout") if status == "refused" else found.status == status
-    assert expected, f"{reason}: {found}"
+test_verdict = verdicts(CASES)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
+from pairs import Table, verdicts
 
-from rewards.verify.math import compare
-
-# reason -> status -> (gold, answer); "refused" is any status but `correct`.
-CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
+CASES: Table = {
     "text counts by its words: no case, articles, punctuation or order of names": {
         "correct": [
             ("[1,2)", r"\left[1,2\right)"),
@@ -140,7 +137,6 @@ CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
         ],
         "refused": [
             (r"12\text{ cm}", r"0.12\text{ m}"),
-            (r"\emptyset", r"\text{empty set}"),
         ],
     },
     "a number in a base is its digits and its base": {
@@ -172,6 +168,8 @@ CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
             ("3:30", "3:30 pm"),
             (r"3:30\text{ p.m.}", "3:30 PM"),
             (r"3:30\text{ p.m.}", "3:30"),
+            (r"12:00\text{ midnight}", "12:00 am"),
+            (r"12:00\text{ noon}", "12 noon"),
             ("1:2", "2:4"),
             ("1:2", "1/2"),
             ("1:2", r"\frac{1}{2}"),
@@ -198,6 +196,7 @@ CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
         ],
         "wrong": [
             (r"3:30\text{ p.m.}", "3:30 am"),
+            (r"12:00\text{ midnight}", r"12:00\text{ noon}"),
             ("3:30", "3:35"),
             ("1:2", "2:1"),
             ("2:3:5", "2:5:3"),
@@ -261,17 +260,4 @@ CASES: dict[str, dict[str, list[tuple[str, str]]]] = {
     },
 }
 
-
-@pytest.mark.parametrize(
-    ("gold", "answer", "status", "reason"),
-    [
-        pytest.param(gold, answer, status, reason, id=f"{answer} for {gold} is {status}")
-        for reason, table in CASES.items()
-        for status, pairs in table.items()
-        for gold, answer in pairs
-    ],
-)
-def test_verdict(gold: str, answer: str, status: str, reason: str) -> None:
-    found = compare(answer, gold)
-    expected = found.status not in ("correct", "error", "timeout") if status == "refused" else found.status == status
-    assert expected, f"{reason}: {found}"
+test_verdict = verdicts(CASES)

@@ -25,6 +25,12 @@ def test_a_line_becomes_a_case(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("label", "means"), [("correct", True), ("Wrong", False), (1, True), (0, False)])
+def test_labels_may_be_words(tmp_path: Path, label: object, means: bool) -> None:
+    row = GOOD | {"label": label, "category": None, "why": None}
+    assert load([written(tmp_path / "cases.jsonl", row)]) == [Case("a", "#### 18", "18", "gsm8k", means)]
+
+
 def test_line_separators_inside_a_text_end_no_line(tmp_path: Path) -> None:
     path = tmp_path / "cases.jsonl"
     path.write_text(json.dumps(GOOD | {"completion": "a\u2028#### 18"}, ensure_ascii=False), encoding="utf-8")
@@ -39,8 +45,8 @@ def test_line_separators_inside_a_text_end_no_line(tmp_path: Path) -> None:
         ("[1]", "not an object"),
         ({key: GOOD[key] for key in GOOD if key != "gold"}, "no field gold"),
         ({"id": "b"}, "no field completion, gold, domain, label"),
-        (GOOD | {"id": "b", "label": 1}, "`label` must be true or false, not 1"),
-        (GOOD | {"id": "b", "label": "true"}, "`label` must be true or false"),
+        (GOOD | {"id": "b", "label": 2}, "`label` must be true or false, or correct or wrong, not 2"),
+        (GOOD | {"id": "b", "label": "maybe"}, "`label` must be true or false, or correct or wrong, not 'maybe'"),
         (GOOD | {"id": "b", "domain": "gms8k"}, "`domain` must be gsm8k or math, not 'gms8k'"),
         (GOOD | {"id": 7}, "`id` must be a text, not 7"),
         (GOOD | {"id": ""}, "`id` is empty"),
