@@ -4,6 +4,8 @@ import typer
 
 from harness.cli.ablate import ablate
 from harness.cli.audit import audit
+from harness.cli.compare import compare
+from harness.cli.eval import evaluate_command
 from harness.cli.report import report
 from harness.cli.rewards import rewards
 from harness.cli.verify import verify
@@ -17,6 +19,8 @@ app = typer.Typer(
 )
 app.command()(ablate)
 app.command()(report)
+app.command(name="eval")(evaluate_command)
+app.command()(compare)
 app.command()(rewards)
 app.command()(audit)
 app.command()(verify)

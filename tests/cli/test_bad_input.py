@@ -142,7 +142,7 @@ def test_unknown_study_lists_those_there_are(tmp_path: Path) -> None:
 
 
 def test_help_has_an_example(tmp_path: Path) -> None:
-    for command in ("ablate", "audit", "report", "rewards", "verify"):
+    for command in ("ablate", "audit", "compare", "eval", "report", "rewards", "verify"):
         done = subprocess.run([sys.executable, "-m", "harness", command, "--help"], capture_output=True, text=True)
         assert done.returncode == 0
         assert f"Example: harness {command}" in done.stdout
