@@ -166,7 +166,14 @@ def kill_when_running(folder: Path, reward: str) -> None:
 
 def test_ctrl_c_keeps_finished_cells_and_the_same_command_continues(study: Path, home: Path) -> None:
     name = ("--name", "stopped", "--jobs", "1")
-    process = subprocess.Popen(command(home, *SMOKE, *name), stderr=subprocess.PIPE, text=True, env=environment(home))
+    process = subprocess.Popen(
+        command(home, *SMOKE, *name),
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(home),
+        # A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     folder = home / "results" / "stopped"
     wait_for_phase(folder, "format_answer", "train")
     process.send_signal(signal.SIGINT)
