@@ -262,7 +262,10 @@ def _mean(groups: Mapping[str, Sequence[float]], level: float) -> tuple[float, f
         right = sum(grade == 1 for grade in grades)
         return right / len(grades), *wilson(right, len(grades), level)
     estimate = clustered(groups, level)
-    return estimate.mean, estimate.low, estimate.high
+    # Grades are shares of [0, 1]: cutting the interval there covers as often.
+    if estimate.low is None or estimate.high is None:
+        return estimate.mean, None, None
+    return estimate.mean, max(0.0, estimate.low), min(1.0, estimate.high)
 
 
 def _binary(grades: Iterable[float]) -> bool:

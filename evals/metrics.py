@@ -164,7 +164,10 @@ def _estimated(groups: Sequence[Sequence[float]], unit: str) -> dict[str, Any]:
         return {**found, **_wilson(found["value"], len(groups))}
     estimate = clustered(groups)
     if estimate.se:
-        return {**found, "low": estimate.low, "high": estimate.high}
+        if max(values) > 1:
+            return {**found, "low": estimate.low, "high": estimate.high}
+        # A share cannot lie outside [0, 1]; cutting its interval there covers as often.
+        return {**found, "low": max(0.0, estimate.low or 0.0), "high": min(1.0, estimate.high or 1.0)}
     return {**found, **(_wilson(found["value"], len(groups)) if max(values) <= 1 else {"low": None, "high": None})}
 
 

@@ -251,4 +251,5 @@ def test_tiny_with_lm_eval_beside_it(tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert report["lm_eval"]["disagreements"] == 0
     assert report["lm_eval"]["flexible"] == round(report["flexible"]["value"] * 200)
-    assert report["accuracy"]["value"] > 0.02
+    assert report["lm_eval"]["strict"] == round(report["strict"]["value"] * 200)
+    assert report["accuracy"]["n"] == 100
