@@ -252,4 +252,4 @@ def test_tiny_with_lm_eval_beside_it(tmp_path: Path) -> None:
     assert report["lm_eval"]["disagreements"] == 0
     assert report["lm_eval"]["flexible"] == round(report["flexible"]["value"] * 200)
     assert report["lm_eval"]["strict"] == round(report["strict"]["value"] * 200)
-    assert report["accuracy"]["n"] == 100
+    assert report["accuracy"]["n"] == 200
