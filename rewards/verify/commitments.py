@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 from rewards.verify import cues
 from rewards.verify.verdict import Kind
 
-__all__ = ["Place", "places"]
+__all__ = ["SENTENCE_WORDS", "Place", "closing_brace", "places"]
 
 MAX_SPAN = 1000
 # Nobody needs more commitments than this, and each costs a look around it; the last ones count.
@@ -187,7 +187,7 @@ def _boxes(text: str) -> Iterator[Place]:
             end = start + (bare.end() if bare else 0)
             yield Place("boxed", match.start(), end, text[start:end])
             continue
-        closing = _closing_brace(text, start)
+        closing = closing_brace(text, start)
         if closing is None:
             problem: Literal["cut off", "unreadable"] = "cut off" if start + MAX_SPAN >= len(text) else "unreadable"
             yield Place("boxed", match.start(), start, "", problem)
@@ -195,7 +195,8 @@ def _boxes(text: str) -> Iterator[Place]:
             yield Place("boxed", match.start(), closing + 1, text[start:closing])
 
 
-def _closing_brace(text: str, start: int) -> int | None:
+def closing_brace(text: str, start: int) -> int | None:
+    """Return where the brace closes that was opened before `start`; `None` where it does not within MAX_SPAN."""
     depth = 1
     for brace in re.finditer(r"\\[{}]|[{}]", text[start : start + MAX_SPAN]):
         depth += {"{": 1, "}": -1}.get(brace[0], 0)

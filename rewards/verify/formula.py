@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from rewards.verify import cues, prose
-from rewards.verify.commitments import Place
+from rewards.verify.commitments import Place, closing_brace
 from rewards.verify.numbers import Number, canonical
 from rewards.verify.reading import Reading
 
@@ -65,12 +65,9 @@ def _inner_box(span: str) -> str:
     boxes = list(INNER_BOX.finditer(span))
     if not boxes:
         return span
-    depth, start = 1, boxes[-1].end()
-    for index in range(start, len(span)):
-        depth += {"{": 1, "}": -1}.get(span[index], 0)
-        if depth == 0:
-            return span[start:index]
-    return span
+    start = boxes[-1].end()
+    closing = closing_brace(span, start)
+    return span if closing is None else span[start:closing]
 
 
 def conclude(text: str) -> Reading:

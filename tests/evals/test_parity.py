@@ -13,15 +13,14 @@ import pytest
 from real import SMOLLM2, lines, pairs
 from test_prompts import QUESTIONS, REAL
 
+from benchmarks.overlay import overlay
 from evals import parity, prompts
 from evals.gsm8k import FILTERS, flexible_extract, strict_match
 from evals.parity import Disagreement, Parity, ParityError
 from evals.prompts.lm_eval import NAMES
-from harness import cache
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "peers" / "with_lm_eval.py"
-PACKAGES = ROOT / "constraints" / "peers" / "lm_eval.txt"
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 
 # What stands in for the `A: ` of the stored solutions, so that each task's strict-match finds something.
@@ -37,19 +36,12 @@ MARKS = {
 def lm_eval() -> Callable[..., Any]:
     """Runs the script with lm-eval's packages laid over this environment and returns what it prints."""
 
-    def install(folder: Path) -> None:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
-        subprocess.run([*pip, "--requirement", str(PACKAGES)], check=True)
-
-    key = cache.digest([sys.version_info[:2]], sources=[PACKAGES])
-    overlay = cache.stage(f"peers/{PACKAGES.stem}-{key}", install)
-
     def run(do: str, **task: Any) -> Any:
         done = subprocess.run(
             # -P: the script's own folder must not come before lm-eval's packages.
             [sys.executable, "-P", str(SCRIPT)],
             input=json.dumps({"do": do, **task}),
-            env={**os.environ, "PYTHONPATH": f"{overlay}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"},
+            env={**os.environ, "PYTHONPATH": f"{overlay('lm_eval')}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"},
             capture_output=True,
             text=True,
         )

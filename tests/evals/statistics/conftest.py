@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness import cache
+from benchmarks.overlay import overlay
 
 ROOT = Path(__file__).parents[3]
-PACKAGES = ROOT / "constraints" / "peers" / "rliable.txt"
 SCRIPT = Path(__file__).parent / "peers" / "oracle.py"
 
 
@@ -21,19 +20,12 @@ SCRIPT = Path(__file__).parent / "peers" / "oracle.py"
 def oracle() -> Callable[[dict[str, Any]], Any]:
     """Runs `peers/oracle.py` with rliable and statsmodels laid over this environment; returns the JSON it prints."""
 
-    def install(folder: Path) -> None:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
-        subprocess.run([*pip, "--requirement", str(PACKAGES)], check=True)
-
-    key = cache.digest([sys.version_info[:2]], sources=[PACKAGES])
-    overlay = cache.stage(f"peers/rliable-{key}", install)
-
     def ask(task: dict[str, Any]) -> Any:
         # -P: the script's own folder must not come before the packages.
         done = subprocess.run(
             [sys.executable, "-P", str(SCRIPT)],
             input=json.dumps(task),
-            env={**os.environ, "PYTHONPATH": f"{overlay}{os.pathsep}{ROOT}"},
+            env={**os.environ, "PYTHONPATH": f"{overlay('rliable')}{os.pathsep}{ROOT}"},
             capture_output=True,
             text=True,
             timeout=300,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from graded import EXAMPLES, SPEC
 
-from harness import cache
+from benchmarks.overlay import overlay
 
 ROOT = Path(__file__).parents[3]
 PEERS = Path(__file__).parent / "peers"
@@ -41,14 +41,13 @@ def peer(characters: Path) -> Callable[..., Any]:
     """Runs `peers/<script>.py` with a peer's packages laid over this environment and returns the JSON it prints."""
 
     def run(packages: str, script: str, spec: str = SPEC, **more: Any) -> Any:
-        overlay = _overlay(ROOT / "constraints" / "peers" / f"{packages}.txt")
         examples = [asdict(example) for example in EXAMPLES]
         task = {"spec": spec, "examples": examples, "tokenizer": str(characters), **more}
         done = subprocess.run(
             # -P: the script's own folder must not come before the peer's packages.
             [sys.executable, "-P", str(PEERS / f"{script}.py")],
             input=json.dumps(task),
-            env={**os.environ, "PYTHONPATH": f"{overlay}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"},
+            env={**os.environ, "PYTHONPATH": f"{overlay(packages)}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"},
             capture_output=True,
             text=True,
             timeout=300,
@@ -57,14 +56,3 @@ def peer(characters: Path) -> Callable[..., Any]:
         return json.loads(done.stdout.splitlines()[-1])
 
     return run
-
-
-def _overlay(packages: Path) -> Path:
-    """A folder with exactly those packages, to stand before the environment's own on the path."""
-
-    def install(folder: Path) -> None:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
-        subprocess.run([*pip, "--requirement", str(packages)], check=True)
-
-    key = cache.digest([sys.version_info[:2]], sources=[packages])
-    return cache.stage(f"peers/{packages.stem}-{key}", install)
