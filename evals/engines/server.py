@@ -73,6 +73,8 @@ class ServerEngine:
                 try:
                     ended.put(self._complete(index, requests[index], sampling))
                 except Exception as error:
+                    # Here and not where it is read: until then this thread would ask on.
+                    stop.set()
                     ended.put(error)
 
         # Daemons: after Ctrl-C nobody waits for answers that will not be used.
