@@ -5,54 +5,17 @@ Measures the base, trains, measures the result; writes `status.json` (replaced a
 """
 
 import json
-import os
 import sys
-import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from threading import Thread
-from typing import Any, Literal
+from typing import Any
 
 from harness import threads
 from harness.config import RunConfig
-
-State = Literal["running", "done", "failed", "interrupted"]
-PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft")
-
-
-@dataclass
-class Status:
-    """What `status.json` says.
-
-    Attributes:
-        phase: load, base (measured), train, test (the result measured) or done.
-        graded, to_grade: completions of the evaluation in progress.
-        seconds: wall time so far.
-        generated_tokens: completion tokens sampled in training.
-        template: hash of the chat template.
-        error: type and message of what ended a failed run.
-    """
-
-    state: State = "running"
-    phase: str = "start"
-    step: int = 0
-    steps: int = 0
-    graded: int = 0
-    to_grade: int = 0
-    seconds: float | None = None
-    generated_tokens: int | None = None
-    template: str | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    error: dict[str, str] | None = None
-    pid: int = field(default_factory=os.getpid)
-
-    def write(self, folder: Path) -> None:
-        partial = folder / "status.json.partial"
-        partial.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        partial.replace(folder / "status.json")
+from harness.status import PACKAGES, StatusFile, end_with_parent
+from harness.training import AdapterConfig, GrpoConfig, OptimizerConfig, TrainRun
 
 
 class Cell:
@@ -61,14 +24,8 @@ class Cell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = RunConfig.read(folder / "config.toml")
-        self.status = Status(steps=self.config.train.steps)
-        self.started = time.monotonic()
-
-    def say(self, **changes: Any) -> None:
-        for name, value in changes.items():
-            setattr(self.status, name, value)
-        self.status.seconds = round(time.monotonic() - self.started, 1)
-        self.status.write(self.folder)
+        self.status = StatusFile(folder, self.config.train.steps)
+        self.say = self.status.say
 
     def run(self) -> None:
         """Imports the heavy libraries only here, so that a bad config fails at once."""
@@ -77,19 +34,17 @@ class Cell:
 
         for plugin in self.config.plugins:
             plugins.load(plugin.path, plugin.sha256)
-        from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+        from transformers import set_seed
 
         from evals.data import load
-        from harness import chat
+        from harness import chat, weights
         from harness.trainers import grpo
+        from harness.trainers.records import Curve, Heartbeat, Records
 
         config = self.config
         set_seed(config.seed)
-        tokenizer = AutoTokenizer.from_pretrained(config.model.path)
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        device, dtype = placement()
-        model = AutoModelForCausalLM.from_pretrained(config.model.path, dtype=dtype, use_safetensors=True).to(device)
+        tokenizer = weights.tokenizer(config.model.path)
+        model = weights.model(config.model.path)
         self.say(template=chat.template_hash(tokenizer), versions={name: version(name) for name in PACKAGES})
         items, dev, test = splits(config, load)
         measure = Measure(self, tokenizer, dev, test)
@@ -98,11 +53,11 @@ class Cell:
         measure.curve(model, 0)
         self.say(phase="train")
         callbacks = [
-            grpo.Records(self.folder, time.monotonic),
-            grpo.Heartbeat(lambda step: self.say(step=step)),
-            grpo.Curve(config.evaluation.every, lambda step: measure.curve(model, step)),
+            Records(self.folder, grpo.metrics_row),
+            Heartbeat(lambda step: self.say(step=step)),
+            Curve(config.evaluation.every, lambda step: measure.curve(model, step)),
         ]
-        trained = grpo.train(config, model, tokenizer, items, self.folder / "trainer", callbacks)
+        trained = grpo.train(training(config), model, tokenizer, items, self.folder, callbacks)
         self.say(phase="test")
         measure.test(trained, "")
         trained.save_pretrained(self.folder / "model")
@@ -162,11 +117,33 @@ def splits(config: RunConfig, load: Callable[..., list[Any]]) -> tuple[list[Any]
     return items[: -evaluation.dev_items], items[-evaluation.dev_items :], test
 
 
-def placement() -> tuple[str, Any]:
-    """Device and dtype of the weights: bfloat16 on a CUDA device, float32 on a CPU."""
-    import torch
-
-    return ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+def training(config: RunConfig) -> TrainRun:
+    """The GRPO run inside a cell."""
+    train, rank = config.train, config.model.lora_rank
+    return TrainRun(
+        method="grpo",
+        seed=config.seed,
+        prompt=config.prompt,
+        model=config.model,
+        data=config.data,
+        optimizer=OptimizerConfig(
+            steps=train.steps,
+            batch_size=train.prompts_per_step * train.group_size,
+            learning_rate=train.learning_rate,
+            micro_batch=train.micro_batch,
+            beta2=0.98,
+        ),
+        adapter=AdapterConfig(rank=rank, alpha=2 * rank) if rank else None,
+        grpo=GrpoConfig(
+            reward=config.reward,
+            objective=config.objective,
+            group_size=train.group_size,
+            max_new_tokens=train.max_new_tokens,
+            temperature=train.temperature,
+            kl=train.beta,
+        ),
+        plugins=config.plugins,
+    )
 
 
 def _tokens(folder: Path, config: RunConfig) -> int:
@@ -176,18 +153,6 @@ def _tokens(folder: Path, config: RunConfig) -> int:
     ]
     batch = config.train.prompts_per_step * config.train.group_size
     return round(sum(row["length"] for row in rows) * batch)
-
-
-def end_with_parent() -> None:
-    """Ends this process when the one that started it is gone: a killed study must leave nobody writing its records."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def main() -> None:
@@ -202,8 +167,7 @@ def main() -> None:
     except Exception as error:
         # Any end is a record: the traceback goes to the cell's log, the first line of its message to the table.
         traceback.print_exc()
-        message = next(iter(str(error).splitlines()), "")
-        cell.say(state="failed", error={"type": type(error).__name__, "message": message})
+        cell.status.failed(error)
         sys.exit(1)
 
 

@@ -7,7 +7,7 @@ from harness.cache import digest
 
 # Reports, the command line and the scheduler of cells are left out: they change no number of a cell.
 _ROOMS = ("rewards", "evals", "harness/trainers")
-_FILES = ("harness/cell.py", "harness/chat.py", "harness/threads.py")
+_FILES = ("harness/cell.py", "harness/chat.py", "harness/threads.py", "harness/training.py", "harness/weights.py")
 _PACKAGES = ("torch", "transformers", "trl")
 
 

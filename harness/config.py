@@ -13,11 +13,13 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table of a config: unknown keys are refused, values never change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ModelConfig(_Table):
+class ModelConfig(Table):
     """Where the starting weights are. `fingerprint` hashes the folder's files (or is the hub id and revision)."""
 
     name: str
@@ -26,7 +28,7 @@ class ModelConfig(_Table):
     lora_rank: int = Field(default=0, ge=0, description="0 trains every weight")
 
 
-class DataConfig(_Table):
+class DataConfig(Table):
     """Question-and-answer JSON lines. Without a `dev` file, the last `dev_items` training rows are held out as dev."""
 
     name: str
@@ -36,7 +38,7 @@ class DataConfig(_Table):
     fingerprint: str
 
 
-class TrainConfig(_Table):
+class TrainConfig(Table):
     """Sizes of the GRPO run. A step samples `prompts_per_step * group_size` completions and updates once."""
 
     steps: int = Field(ge=1)
@@ -55,7 +57,7 @@ class TrainConfig(_Table):
         return self
 
 
-class EvaluationConfig(_Table):
+class EvaluationConfig(Table):
     """How base and result are measured. `samples` completions per test question at `train.temperature`, one greedy."""
 
     test_items: int = Field(ge=1)
@@ -66,21 +68,21 @@ class EvaluationConfig(_Table):
     batch_size: int = Field(default=128, ge=1)
 
 
-class Sizes(_Table):
+class Sizes(Table):
     """What a preset and `--set` decide."""
 
     train: TrainConfig
     evaluation: EvaluationConfig
 
 
-class PluginConfig(_Table):
+class PluginConfig(Table):
     """A file that registers rewards of the user's own; `sha256` of its bytes stands for it, the path does not."""
 
     path: str
     sha256: str
 
 
-class RunConfig(_Table):
+class RunConfig(Table):
     """One run: a reward, an objective, a seed, and everything else it needs. Paths do not enter its identity."""
 
     reward: str

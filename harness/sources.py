@@ -20,8 +20,13 @@ class SourceError(ValueError):
     """A model or data set cannot be used as named; the message says what to do."""
 
 
-def model(name: str, recipe: str, progress: Progress) -> ModelConfig:
-    """Resolves a model. `recipe` names the embedded base to make where `name` is `tiny`."""
+def model(name: str, recipe: str, progress: Progress, chat: bool = True) -> ModelConfig:
+    """Resolves a model.
+
+    Args:
+        recipe: the embedded base to make where `name` is `tiny`.
+        chat: whether its prompts are conversations, for which it needs a chat template.
+    """
     local = Path(name).expanduser()
     if name == "tiny":
         folder, label = tiny.base_folder(recipe, progress), "tiny"
@@ -29,22 +34,22 @@ def model(name: str, recipe: str, progress: Progress) -> ModelConfig:
         folder, label = local.resolve(), local.resolve().name
     else:
         folder, label = _downloaded(name), name
-    check_model(folder)
+    check_model(folder, chat)
     return ModelConfig(name=label, path=str(folder), fingerprint=cache.folder_digest(folder))
 
 
-def check_model(folder: Path) -> None:
-    """Raises `SourceError` where the folder lacks a config, safetensors weights, a tokenizer or a chat template."""
+def check_model(folder: Path, chat: bool = True) -> None:
+    """Raises `SourceError` where a config, safetensors weights, a tokenizer or, if wanted, a chat template is missing."""
     if not (folder / "config.json").is_file():
         raise SourceError(f"{folder}: no config.json; give a folder written by `save_pretrained`, or a hub id")
     if not any(folder.glob("*.safetensors")):
         raise SourceError(f"{folder}: no weights; expected *.safetensors (pickled weights are not loaded)")
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise SourceError(f"{folder}: no tokenizer; save it beside the weights with `tokenizer.save_pretrained`")
-    if not _has_chat_template(folder):
+    if chat and not _has_chat_template(folder):
         raise SourceError(
             f"{folder}: no chat template; set `tokenizer.chat_template` and save the tokenizer again, "
-            "or take the instruct version of the model"
+            "or take the instruct version of the model; `harness eval` measures it as it is with --style gsm8k_cot"
         )
 
 

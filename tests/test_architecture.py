@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # A room may import itself and what stands to its right; leaves may be imported by all.
 ORDER = ("harness.cli", "ablations", "harness.trainers", "evals", "rewards")
-LEAVES = {"harness.config", "harness.chat", "harness.threads", "harness.cache"}
+LEAVES = {"harness.config", "harness.chat", "harness.threads", "harness.cache", "harness.status", "harness.weights"}
 HEAVY = ("torch", "transformers", "vllm", "trl", "pandas", "sympy", "scipy", "matplotlib", "datasets")
 MODULES = sorted(path for room in ("harness", "rewards", "evals", "ablations") for path in (ROOT / room).rglob("*.py"))
 

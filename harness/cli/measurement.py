@@ -240,7 +240,7 @@ def engine_of(
         url = flags.base_url.rstrip("/")
         name = server.served(url, flags.model)
         return server.facts(url, name), lambda: server.ServerEngine(url, name, concurrency=flags.batch_size)
-    from harness.cell import placement
+    from harness.weights import placement
 
     device, dtype = placement()
     kind = str(dtype).removeprefix("torch.")

@@ -1,20 +1,20 @@
 """GRPO and its relatives on TRL's `GRPOTrainer`, with every reward component logged and prompts from `harness.chat`."""
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 import rewards
 from evals.data import Item
 from harness import chat
-from harness.config import RunConfig
+from harness.trainers import adapters, loop
 from harness.trainers.objectives import objective
+from harness.training import GrpoConfig, TrainRun
 
 
 class RewardFailure(RuntimeError):
@@ -69,44 +69,14 @@ def _mean(scores: Sequence[float | None]) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-class Records(TrainerCallback):  # type: ignore[misc]
-    """Appends one line a step to `metrics.jsonl` (deterministic) and to `timing.jsonl` (wall seconds of the step)."""
-
-    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
-        self.folder = folder
-        self.clock = clock
-        self.started = clock()
-
-    def on_step_begin(self, *_: Any, **__: Any) -> None:
-        self.started = self.clock()
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        if logs is None or "reward" not in logs:  # TRL's closing summary of the whole run
-            return
-        self._append("metrics.jsonl", metrics_row(state.global_step, logs))
-        self._append("timing.jsonl", {"step": state.global_step, "seconds": round(self.clock() - self.started, 3)})
-
-    def _append(self, name: str, row: dict[str, Any]) -> None:
-        with (self.folder / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-
-
-def metrics_row(step: int, logs: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of `metrics.jsonl` from TRL's logs; what was not measured is null, never zero."""
+def metrics_row(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """What `metrics.jsonl` says of a step, from TRL's logs; what was not measured is null, never zero."""
     components = {
         f"rewards/{key.removeprefix('component/')}": value
         for key, value in logs.items()
         if key.startswith("component/")
     }
-    row = {
-        "step": step,
+    return {
         "reward": logs["reward"],
         **components,
         "accuracy": logs.get("accuracy"),
@@ -120,92 +90,46 @@ def metrics_row(step: int, logs: Mapping[str, Any]) -> dict[str, Any]:
         # Wall time would make two equal runs differ: it is in timing.jsonl, under the same step.
         "seconds": None,
     }
-    return {name: value if value is None or math.isfinite(value) else None for name, value in row.items()}
 
 
-class Heartbeat(TrainerCallback):  # type: ignore[misc]
-    """Tells after every step that the run is alive and where it is."""
-
-    def __init__(self, beat: Callable[[int], None]) -> None:
-        self.beat = beat
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.beat(state.global_step)
-
-
-class Curve(TrainerCallback):  # type: ignore[misc]
-    """Calls `measure(step)` after every `every` steps and after the last."""
-
-    def __init__(self, every: int, measure: Callable[[int], None]) -> None:
-        self.every = every
-        self.measure = measure
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
-            self.measure(state.global_step)
-
-
-def arguments(config: RunConfig, folder: Path, on_cpu: bool) -> GRPOConfig:
-    """The run's `GRPOConfig`: the objective's settings, the run's sizes, float32 on a CPU."""
-    train = config.train
-    batch = train.prompts_per_step * train.group_size
-    micro = train.micro_batch or batch
+def settings(run: TrainRun, folder: Path, on_cpu: bool) -> GRPOConfig:
+    """The run's `GRPOConfig`: the objective's settings and the run's sizes."""
+    grpo = table(run)
     return GRPOConfig(
-        output_dir=str(folder),
-        seed=config.seed,
-        max_steps=train.steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=batch // micro,
-        num_generations=train.group_size,
-        learning_rate=train.learning_rate,
-        lr_scheduler_type="constant",
-        adam_beta2=0.98,
-        max_grad_norm=1.0,
-        temperature=train.temperature,
-        max_completion_length=train.max_new_tokens,
-        beta=train.beta,
-        use_cpu=on_cpu,
-        bf16=not on_cpu,
-        gradient_checkpointing=not on_cpu,
-        logging_steps=1,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        **objective(config.objective).settings,
+        **loop.arguments(run, folder, on_cpu),
+        num_generations=grpo.group_size,
+        temperature=grpo.temperature,
+        max_completion_length=grpo.max_new_tokens,
+        beta=grpo.kl or 0.0,
+        **objective(grpo.objective).settings,
     )
 
 
+def table(run: TrainRun) -> GrpoConfig:
+    assert run.grpo is not None
+    return run.grpo
+
+
 def train(
-    config: RunConfig,
+    run: TrainRun,
     model: Any,
     tokenizer: Any,
     items: Sequence[Item],
     folder: Path,
     callbacks: Sequence[TrainerCallback],
 ) -> Any:
-    """Runs the GRPO training of `config` on `items` and returns the trained model.
-
-    With `config.model.lora_rank` the base weights stay frozen and a LoRA adapter on every linear layer is trained
-    (arXiv 2106.09685), alpha twice the rank.
-    """
-    reward = LoggedReward(rewards.parse(config.reward))
+    """Runs the GRPO training of `run` on `items` and returns the trained model."""
+    reward = LoggedReward(rewards.parse(table(run).reward))
     dataset = Dataset.from_list(
-        [{"prompt": chat.messages(item.question, config.prompt), "answer": item.gold} for item in items]
+        [{"prompt": chat.messages(item.question, run.prompt), "answer": item.gold} for item in items]
     )
     trainer = Trainer(
         model=model,
         reward_funcs=reward,
-        args=arguments(config, folder, on_cpu=model.device.type == "cpu"),
+        args=settings(run, folder, on_cpu=model.device.type == "cpu"),
         train_dataset=dataset,
         processing_class=tokenizer,
         callbacks=list(callbacks),
-        peft_config=lora(config.model.lora_rank) if config.model.lora_rank else None,
+        peft_config=adapters.peft_config(run.adapter) if run.adapter else None,
     )
-    trainer.train()
-    return trainer.model
-
-
-def lora(rank: int) -> Any:
-    from peft import LoraConfig
-
-    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    return loop.fit(trainer)

@@ -8,6 +8,7 @@ from harness.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig,
 from harness.tiny import base, tokenizer
 from harness.tiny.problems import write_split
 from harness.tiny.recipe import Recipe
+from harness.training import GrpoConfig, OptimizerConfig, TrainRun
 
 
 @pytest.fixture(scope="session")
@@ -48,4 +49,18 @@ def config(model_folder: Path, data_folder: Path) -> RunConfig:
         train=TrainConfig(steps=2, prompts_per_step=2, group_size=4, learning_rate=1e-3, max_new_tokens=8),
         evaluation=EvaluationConfig(test_items=6, samples=2, dev_items=4, every=1),
         code="c",
+    )
+
+
+@pytest.fixture
+def run(config: RunConfig) -> TrainRun:
+    """The GRPO training of `config`, as `harness train grpo` would run it."""
+    return TrainRun(
+        method="grpo",
+        seed=config.seed,
+        prompt="bare",
+        model=config.model,
+        data=config.data,
+        optimizer=OptimizerConfig(steps=2, batch_size=8, learning_rate=1e-3),
+        grpo=GrpoConfig(reward="format_answer", group_size=4, max_new_tokens=8),
     )

@@ -12,66 +12,72 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 import rewards
 from evals.data import load
 from harness import chat
-from harness.config import RunConfig
 from harness.trainers import grpo
 from harness.trainers.objectives import UnknownObjective, names, objective
+from harness.trainers.records import Records
+from harness.training import AdapterConfig, TrainRun
 from rewards.batch import Batch
 
 
-def train(config: RunConfig, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
-    set_seed(config.seed)
-    model = AutoModelForCausalLM.from_pretrained(config.model.path)
-    tokenizer = AutoTokenizer.from_pretrained(config.model.path)
-    callbacks = [grpo.Records(folder, lambda: 0.0)]
-    trained = grpo.train(config, model, tokenizer, load(Path(config.data.train)), folder / "trainer", callbacks)
+def train(run: TrainRun, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
+    assert run.data is not None
+    set_seed(run.seed)
+    model = AutoModelForCausalLM.from_pretrained(run.model.path)
+    tokenizer = AutoTokenizer.from_pretrained(run.model.path)
+    callbacks = [Records(folder, grpo.metrics_row)]
+    trained = grpo.train(run, model, tokenizer, load(Path(run.data.train)), folder, callbacks)
     return trained, [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+def with_grpo(run: TrainRun, **changes: Any) -> TrainRun:
+    assert run.grpo is not None
+    return run.model_copy(update={"grpo": run.grpo.model_copy(update=changes)})
+
+
 @pytest.mark.parametrize("name", names())
-def test_every_objective_trains_and_logs_every_component(config: RunConfig, tmp_path: Path, name: str) -> None:
-    chosen = config.model_copy(update={"objective": name, "reward": "format_answer+0.0*random"})
-    _, rows = train(chosen, tmp_path)
+def test_every_objective_trains_and_logs_every_component(run: TrainRun, tmp_path: Path, name: str) -> None:
+    _, rows = train(with_grpo(run, objective=name, reward="format_answer+0.0*random"), tmp_path)
     assert [row["step"] for row in rows] == [1, 2]
     for row in rows:
         assert {"reward", "rewards/format", "rewards/answer", "rewards/random", "accuracy", "entropy"} <= set(row)
         assert {"kl", "length", "dead_groups", "seconds"} <= set(row)
         assert math.isfinite(row["reward"])
-        assert 0 < row["length"] <= config.train.max_new_tokens
+        assert 0 < row["length"] <= run.grpo.max_new_tokens
     assert any(row["rewards/random"] for row in rows)
 
 
-def test_training_moves_the_weights_where_the_reward_varies(config: RunConfig, tmp_path: Path) -> None:
-    before = AutoModelForCausalLM.from_pretrained(config.model.path).state_dict()
-    trained, _ = train(config.model_copy(update={"reward": "random"}), tmp_path)
+def test_training_moves_the_weights_where_the_reward_varies(run: TrainRun, tmp_path: Path) -> None:
+    before = AutoModelForCausalLM.from_pretrained(run.model.path).state_dict()
+    trained, _ = train(with_grpo(run, reward="random"), tmp_path)
     after = trained.state_dict()
     assert any(not before[name].equal(after[name]) for name in before)
 
 
-def test_equal_seeds_give_equal_metrics_to_the_byte(config: RunConfig, tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_metrics_to_the_byte(run: TrainRun, tmp_path: Path) -> None:
     texts = []
-    for run in ("a", "b"):
-        (tmp_path / run).mkdir()
-        train(config.model_copy(update={"reward": "random"}), tmp_path / run)
-        texts.append((tmp_path / run / "metrics.jsonl").read_bytes())
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        train(with_grpo(run, reward="random"), tmp_path / name)
+        texts.append((tmp_path / name / "metrics.jsonl").read_bytes())
     assert texts[0] == texts[1]
 
 
-def test_lora_trains_an_adapter_and_leaves_the_base_alone(config: RunConfig, tmp_path: Path) -> None:
-    low_rank = config.model.model_copy(update={"lora_rank": 4})
-    trained, _ = train(config.model_copy(update={"reward": "random", "model": low_rank}), tmp_path)
+def test_lora_trains_an_adapter_and_leaves_the_base_alone(run: TrainRun, tmp_path: Path) -> None:
+    low_rank = with_grpo(run, reward="random").model_copy(update={"adapter": AdapterConfig(rank=4)})
+    trained, _ = train(low_rank, tmp_path)
     trainable = [name for name, weight in trained.named_parameters() if weight.requires_grad]
     assert trainable
     assert all("lora_" in name for name in trainable)
 
 
-def test_micro_batches_are_the_same_step(config: RunConfig, tmp_path: Path) -> None:
-    halves = config.train.model_copy(update={"micro_batch": 4})
-    _, rows = train(config.model_copy(update={"train": halves, "reward": "random"}), tmp_path)
+def test_micro_batches_are_the_same_step(run: TrainRun, tmp_path: Path) -> None:
+    halves = run.optimizer.model_copy(update={"micro_batch": 4})
+    _, rows = train(with_grpo(run, reward="random").model_copy(update={"optimizer": halves}), tmp_path)
     assert [row["step"] for row in rows] == [1, 2]
 
 
-def test_training_prompts_are_the_inference_prompts(config: RunConfig) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(config.model.path)
+def test_training_prompts_are_the_inference_prompts(run: TrainRun) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(run.model.path)
     seen = grpo.Trainer._tokenize_prompts(
         type("Fake", (), {"processing_class": tokenizer})(), [chat.messages("How many eggs?", "bare")]
     )

@@ -1,0 +1,77 @@
+"""What a trainer leaves on disk while it runs: a line of metrics and a line of seconds for every step."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+Row = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""From a trainer's logs of one step to what `metrics.jsonl` says of it, without the step's number."""
+
+
+class Records(TrainerCallback):  # type: ignore[misc]  # transformers ships no type information that mypy follows
+    """Appends one line a step to `metrics.jsonl` (deterministic) and to `timing.jsonl` (wall seconds).
+
+    Args:
+        row: which logs are a step's metrics; what is not finite is written as null, never as zero.
+    """
+
+    def __init__(self, folder: Path, row: Row, clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder = folder
+        self.row = row
+        self.clock = clock
+        self.started = clock()
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        self.started = self.clock()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        # The closing summary of a run has `train_loss` instead.
+        if not state.is_world_process_zero or logs is None or "loss" not in logs:
+            return
+        metrics = {"step": state.global_step, **{name: finite(value) for name, value in self.row(logs).items()}}
+        self._append("metrics.jsonl", metrics)
+        self._append("timing.jsonl", {"step": state.global_step, "seconds": round(self.clock() - self.started, 3)})
+
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        with (self.folder / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """A number that is not finite says nothing: null in the records."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Heartbeat(TrainerCallback):  # type: ignore[misc]
+    """Tells after every step that the run is alive and where it is."""
+
+    def __init__(self, beat: Callable[[int], None]) -> None:
+        self.beat = beat
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.is_world_process_zero:
+            self.beat(state.global_step)
+
+
+class Curve(TrainerCallback):  # type: ignore[misc]
+    """Calls `measure(step)` after every `every` steps and after the last."""
+
+    def __init__(self, every: int, measure: Callable[[int], None]) -> None:
+        self.every = every
+        self.measure = measure
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
+            self.measure(state.global_step)

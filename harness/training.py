@@ -1,0 +1,184 @@
+"""The resolved configuration of one `harness train` run, as it lies in the run's `config.toml`.
+
+It shares the tables of `harness.config`. Sizes are in sequences and tokens; a *step* is one optimiser update.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import tomli_w
+from pydantic import Field, model_validator
+
+from harness.config import DataConfig, ModelConfig, PluginConfig, Table, without_none
+
+Method = Literal["sft", "dpo", "grpo"]
+Prompt = Literal["bare", "think"]
+
+
+class AdapterConfig(Table):
+    """A low-rank adapter on the linear layers (LoRA, arXiv 2106.09685); without this table every weight is trained.
+
+    `qlora` keeps the frozen base in 4-bit nf4 with double quantisation (arXiv 2305.14314); `dora` also learns the
+    magnitude of every column (arXiv 2402.09353).
+    """
+
+    kind: Literal["lora", "qlora", "dora"] = "lora"
+    rank: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class OptimizerConfig(Table):
+    """AdamW and how long. `batch_size` sequences make an update, over all processes; `micro_batch` fit one pass."""
+
+    steps: int = Field(ge=1)
+    batch_size: int = Field(ge=1, description="SFT: examples, DPO: pairs, GRPO: completions")
+    learning_rate: float = Field(gt=0)
+    micro_batch: int = Field(default=0, ge=0, description="sequences in one forward pass of a process; 0: all of them")
+    schedule: Literal["constant", "constant_with_warmup", "linear", "cosine"] = "constant"
+    warmup_steps: int = Field(default=0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    beta2: float = Field(default=0.999, gt=0, lt=1)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+
+
+class CheckpointConfig(Table):
+    """`every` steps the whole state is saved: weights, optimiser, schedule, random numbers. 0 saves none."""
+
+    every: int = Field(default=0, ge=0)
+    keep: int = Field(default=2, ge=1)
+
+
+class ShardConfig(Table):
+    """How the processes share the work: `ddp` copies everything, ZeRO-1, -2 and -3 and FSDP divide it."""
+
+    processes: int = Field(default=1, ge=1)
+    strategy: Literal["ddp", "zero1", "zero2", "zero3", "fsdp"] = "ddp"
+
+
+class SftConfig(Table):
+    """Supervised fine-tuning on completions only.
+
+    Attributes:
+        source: `solutions` renders question-and-answer data to `<think>` steps, `chat` takes JSON lines with `messages`
+            or `prompt` and `completion`, `rollouts` the correct completions of an evaluation's `items.jsonl`
+            (rejection sampling, RFT, arXiv 2308.01825).
+        files: what `chat` and `rollouts` read; `solutions` reads the run's data.
+        annotations: keep GSM8K's calculator annotations `<<3*4=12>>` in the steps.
+        per_question: most completions of one question that `rollouts` keeps, distinct ones first.
+        packing: several examples in one sequence of `max_length` tokens.
+        loss: `nll`, or `dft` (arXiv 2508.05629).
+    """
+
+    source: Literal["solutions", "chat", "rollouts"] = "solutions"
+    files: tuple[str, ...] = ()
+    annotations: bool = False
+    per_question: int = Field(default=4, ge=1)
+    packing: bool = False
+    loss: Literal["nll", "dft"] = "nll"
+    max_length: int = Field(default=1024, ge=2)
+
+
+class PairsConfig(Table):
+    """How pairs are chosen from graded rollouts, the `items.jsonl` of evaluations.
+
+    Attributes:
+        rollouts: the files, or the folders that hold an `items.jsonl`; empty samples them from the model at the start.
+        policy: `random` right against wrong, `best_worst`, `best_mu2sigma` (arXiv 2502.16825), `hard` negatives.
+        length_ratio: keeps pairs whose lengths differ by at most this factor; 0 keeps all.
+        per_prompt: most pairs of a prompt.
+        samples: completions of a prompt where they are sampled here.
+    """
+
+    rollouts: tuple[str, ...] = ()
+    policy: Literal["random", "best_worst", "best_mu2sigma", "hard"] = "random"
+    length_ratio: float = Field(default=0.0, ge=0)
+    per_prompt: int = Field(default=4, ge=1)
+    samples: int = Field(default=8, ge=2)
+    temperature: float = Field(default=0.8, gt=0)
+    max_new_tokens: int = Field(default=256, ge=1)
+    reward: str = "sparse"
+
+
+class DpoConfig(Table):
+    """Preference optimisation. What is not given has the default of the loss's paper (`harness.trainers.losses`)."""
+
+    loss: str = "dpo"
+    settings: dict[str, float] = Field(default_factory=dict, description="of the loss, as beta, gamma, alpha")
+    pairs: PairsConfig = PairsConfig()
+    max_length: int = Field(default=1024, ge=2)
+
+
+class GrpoConfig(Table):
+    """Reinforcement learning from a registered reward.
+
+    A step samples `optimizer.batch_size` completions, `group_size` of each prompt.
+
+    Attributes:
+        kl: weight of the KL term to the starting model; `None` is the objective's own.
+        entropy: weight of the entropy bonus.
+        rollout: who samples: `transformers` or `vllm` in the training process.
+        keep_completions: steps whose completions stay on disk; the newest are kept.
+    """
+
+    reward: str
+    objective: str = "grpo"
+    group_size: int = Field(default=8, ge=2)
+    max_new_tokens: int = Field(default=256, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    kl: float | None = Field(default=None, ge=0)
+    entropy: float = Field(default=0.0, ge=0)
+    rollout: Literal["transformers", "vllm"] = "transformers"
+    keep_completions: int = Field(default=200, ge=0)
+
+
+class TrainRun(Table):
+    """One run. Exactly the table of its method is given."""
+
+    method: Method
+    seed: int = Field(default=0, ge=0)
+    prompt: Prompt
+    model: ModelConfig
+    data: DataConfig | None = Field(default=None, description="question and answer; SFT on `chat` files needs none")
+    optimizer: OptimizerConfig
+    adapter: AdapterConfig | None = None
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    shard: ShardConfig = ShardConfig()
+    sft: SftConfig | None = None
+    dpo: DpoConfig | None = None
+    grpo: GrpoConfig | None = None
+    plugins: tuple[PluginConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_method(self) -> "TrainRun":
+        given = [name for name in ("sft", "dpo", "grpo") if getattr(self, name) is not None]
+        if given != [self.method]:
+            raise ValueError(f"a {self.method} run needs the table [{self.method}] and no other; given: {given}")
+        return self
+
+    @model_validator(mode="after")
+    def _batches_divide(self) -> "TrainRun":
+        batch, processes = self.optimizer.batch_size, self.shard.processes
+        if batch % (processes * self.micro_batch):
+            raise ValueError(
+                f"optimizer.batch_size {batch} must be a multiple of shard.processes {processes} "
+                f"x micro_batch {self.micro_batch}"
+            )
+        if self.grpo is not None and batch % self.grpo.group_size:
+            raise ValueError(
+                f"optimizer.batch_size {batch} must be a multiple of grpo.group_size {self.grpo.group_size}"
+            )
+        return self
+
+    @property
+    def micro_batch(self) -> int:
+        """Sequences in one forward pass of one process."""
+        return self.optimizer.micro_batch or max(1, self.optimizer.batch_size // self.shard.processes)
+
+    def write(self, path: Path) -> None:
+        path.write_text(tomli_w.dumps(without_none(self.model_dump())), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "TrainRun":
+        return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
