@@ -1,6 +1,5 @@
 """A number with its interval, over one of the two sampling units: training seeds or test questions."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import stdev
@@ -9,8 +8,6 @@ from typing import Literal
 from ablations.measures import mean
 
 Unit = Literal["seeds", "questions", ""]
-LEVEL = 0.95
-POWER = 0.80
 FEWEST_FOR_STARS = 5
 
 
@@ -71,14 +68,10 @@ def paired_p(differences: Sequence[float]) -> float | None:
 def detectable(differences: Sequence[float]) -> float | None:
     """Return the smallest true mean difference found with 80 % power at two-sided alpha 0.05, from the spread seen.
 
-    (t(0.975, n - 1) + t(0.8, n - 1)) * s / sqrt(n) for n paired differences of standard deviation s: the usual
-    approximation to the noncentral t, a little generous below five seeds. None below two seeds.
+    `evals.statistics.detectable` at the standard deviation of the differences. None below two seeds.
     """
-    from evals.statistics.intervals import t_quantile
+    from evals.statistics import planning
 
-    n = len(differences)
-    if n < 2:
+    if len(differences) < 2:
         return None
-    # The 0.8 quantile of t is the upper end of its central 60 %.
-    quantiles = t_quantile(n - 1, LEVEL) + t_quantile(n - 1, 2 * POWER - 1)
-    return quantiles * stdev(round(value, 12) for value in differences) / math.sqrt(n)
+    return planning.detectable(stdev(round(value, 12) for value in differences), len(differences))

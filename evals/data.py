@@ -1,7 +1,7 @@
 """Question-and-answer files: JSON lines with `question` and `answer`.
 
 GSM8K's own files, GSM-Plus (arXiv 2402.19255: a `perturbation_type`, and items that have no answer), GSM-Symbolic
-(arXiv 2410.05229: an `instance` of every problem `id`), and any file like them.
+(arXiv 2410.05229: fifty of every template `id`, told apart by `instance`), and any file like them.
 """
 
 import hashlib

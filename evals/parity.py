@@ -65,6 +65,12 @@ class Parity:
         """Whether every grade of every completion is the same."""
         return not self.disagreements
 
+    def counts(self) -> dict[str, int]:
+        """For machines: lm-eval's numbers of correct ones beside n, and what differs from ours."""
+        same = {} if self.identical is None else {"identical": self.identical}
+        theirs = {"strict": self.strict[1], "flexible": self.flexible[1]}
+        return {"n": self.n, **theirs, "disagreements": len(self.disagreements), **same}
+
     def lines(self) -> list[str]:
         """For people: counts, then the first ten disagreements."""
         told = [
@@ -99,12 +105,20 @@ def check(rows: Sequence[Row], filters: str, progress: Progress = lambda done: N
         return _compared(rows, _grades(task, progress))
 
 
-def rerun(rows: Sequence[Row], style: Style, model: str, batch_size: int = 8, dtype: str = "float32") -> Parity:
+def rerun(
+    rows: Sequence[Row],
+    style: Style,
+    model: str,
+    batch_size: int = 8,
+    dtype: str = "float32",
+    max_new_tokens: int | None = None,
+) -> Parity:
     """Run lm-eval's hf backend on the questions of greedy `items.jsonl` rows and compare texts and grades.
 
     Args:
         rows: one a question, in the order of the data file and from its first on, for `gsm8k` draws shots by position.
         model: a folder or hub id.
+        max_new_tokens: as its `--gen_kwargs max_gen_toks`; None leaves the limit to lm-eval.
 
     Raises:
         ParityError: as `check`, or the style is not one of lm-eval's.
@@ -115,8 +129,10 @@ def rerun(rows: Sequence[Row], style: Style, model: str, batch_size: int = 8, dt
         options = {"pretrained": model, "dtype": dtype, "batch_size": batch_size, "device": device}
         backend = _module("lm_eval.models.huggingface").HFLM(**options)
         rendered = {"chat_template": backend.apply_chat_template} if style.chat else {}
+        if max_new_tokens is not None:
+            task.set_config("generation_kwargs", {"max_gen_toks": max_new_tokens}, update=True)
         task.build_all_requests(apply_chat_template=style.chat, fewshot_as_multiturn=style.multiturn, **rendered)
-        texts = backend.generate_until(task.instances)
+        texts = backend.generate_until(task.instances, disable_tqdm=True)
         for instance, text in zip(task.instances, texts, strict=True):
             instance.resps.append(text)
         identical = sum(row["completion"] == text for row, text in zip(rows, texts, strict=True))

@@ -39,7 +39,7 @@ def model(name: str, recipe: str, progress: Progress, chat: bool = True) -> Mode
 
 
 def check_model(folder: Path, chat: bool = True) -> None:
-    """Raises `SourceError` where a config, safetensors weights, a tokenizer or, if wanted, a chat template is missing."""
+    """Raises `SourceError` where a config, safetensors weights, a tokenizer or (`chat`) a chat template is missing."""
     if not (folder / "config.json").is_file():
         raise SourceError(f"{folder}: no config.json; give a folder written by `save_pretrained`, or a hub id")
     if not any(folder.glob("*.safetensors")):

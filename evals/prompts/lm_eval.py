@@ -4,9 +4,10 @@ Task versions: `gsm8k`, `gsm8k_cot` and `gsm8k_cot_zeroshot` 3.0, `gsm8k_cot_lla
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from evals.prompts.shots import Fixed, Shot, Shots, drawn, exemplars
-from evals.prompts.style import Style, StyleError
+from evals.prompts.style import Form, Style, StyleError
 
 NAMES = ("gsm8k", "gsm8k_cot", "gsm8k_cot_zeroshot", "gsm8k_cot_llama")
 
@@ -34,12 +35,13 @@ _STOP = {
 }
 
 
-def style(name: str, train: Sequence[Shot] | None = None, chat: bool = False, multiturn: bool = True) -> Style:
+def style(name: str, train: Sequence[Shot] | None = None, form: Form = "none") -> Style:
     """The style of one of the tasks `NAMES`.
 
     Args:
         train: GSM8K's training file, for `gsm8k`.
-        chat, multiturn: lm-eval's `apply_chat_template` and `fewshot_as_multiturn`.
+        form: `single` is lm-eval's `--apply_chat_template --fewshot_as_multiturn false`, `multiturn` is
+            `--apply_chat_template` alone, whose default it is.
 
     Raises:
         StyleError: `gsm8k` without a training file to draw from.
@@ -48,13 +50,23 @@ def style(name: str, train: Sequence[Shot] | None = None, chat: bool = False, mu
         name=name,
         stop=_STOP[name],
         max_new_tokens=MAX_NEW_TOKENS,
-        chat=chat,
+        chat=form != "none",
         filters=name,
         user=_USER[name],
         shots=_shots(name, train),
         delimiter="" if name == "gsm8k_cot_llama" else " ",
-        multiturn=multiturn,
+        multiturn=form == "multiturn",
     )
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a prompt, as lm-eval's hf and vllm backends take them.
+
+    The tokenizer adds its special tokens, to the text of a chat template too, unless the text begins with its BOS.
+    """
+    begun = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
+    ids: list[int] = tokenizer(text, **({"add_special_tokens": False} if begun else {}))["input_ids"]
+    return ids
 
 
 def _shots(name: str, train: Sequence[Shot] | None) -> Shots:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from evals.prompts.shots import Fixed, Shots
 from harness.chat import Messages
@@ -11,6 +12,10 @@ Prompt = str | Messages
 """Raw text, to be tokenised with the tokenizer's own special tokens, or a conversation for the chat template."""
 
 PLACEHOLDER = "{question}"
+
+Form = Literal["none", "single", "multiturn"]
+FORMS: tuple[Form, ...] = get_args(Form)
+"""Raw text, a conversation of one user turn, or one with a turn for every shot and for its answer."""
 
 
 class StyleError(ValueError):
@@ -29,6 +34,7 @@ class Style:
         user: the text that asks a question, with `{question}` where it stands.
         system: the system prompt of a conversation.
         delimiter: what stands between a shot's question and its answer, and `separator` after its answer, in raw text.
+        multiturn: whether the shots of a conversation are turns of their own, or raw text in the one that asks.
     """
 
     name: str
@@ -41,7 +47,7 @@ class Style:
     shots: Shots = field(default_factory=Fixed)
     delimiter: str = " "
     separator: str = "\n\n"
-    multiturn: bool = True
+    multiturn: bool = False
 
     def prompt(self, question: str, index: int | None = None) -> Prompt:
         """The prompt of one question.
@@ -59,6 +65,13 @@ class Style:
             turn for asked, answer in shots for turn in (_turn("user", self._asked(asked)), _turn("assistant", answer))
         ]
         return [*system, *turns, _turn("user", self._asked(question))]
+
+    @property
+    def form(self) -> Form:
+        """The form of its prompts, one of `FORMS`."""
+        if not self.chat:
+            return "none"
+        return "multiturn" if self.multiturn else "single"
 
     @property
     def digest(self) -> str:

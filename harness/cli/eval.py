@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.errors import told
-from harness.cli.measurement import BadEvaluation, Flags, Measurement, checked, prepared
+from harness.cli.flags import BadEvaluation, Flags, checked
+from harness.cli.measurement import Measurement, prepared
 from harness.cli.watch import Watch
 
 if TYPE_CHECKING:
@@ -35,21 +36,31 @@ def evaluate_command(
     style: Annotated[
         str, typer.Option(help="A prompt style or a template file. Default: bare for tiny, else think.")
     ] = "",
+    chat: Annotated[
+        str, typer.Option(help="lm-eval's styles as a conversation: single or multiturn. Default: none, raw text.")
+    ] = "",
     limit: Annotated[int | None, typer.Option(help="Only the first N questions.", min=1)] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the records. Default: results/eval/NAME.")] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 0,
     max_new_tokens: Annotated[int | None, typer.Option(help="Default: the style's.", min=1)] = None,
     batch_size: Annotated[int, typer.Option(help="Prompts in a batch, or requests to a server at once.", min=1)] = 32,
-    check: Annotated[str, typer.Option(help="lm-eval: grade the same completions with lm-eval itself.")] = "",
+    check: Annotated[
+        str, typer.Option(help="lm-eval: it grades the same completions; lm-eval-run: it runs the model itself.")
+    ] = "",
+    any_template: Annotated[
+        bool, typer.Option(help="Measure although the chat template is unsound or not the one of training; recorded.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For machines; progress goes to stderr.")] = False,
 ) -> None:
     """Measure a model: accuracy by lm-eval's two filters and by the verifier, with intervals, every completion kept.
 
-    Interrupted, it keeps what is finished; the same command goes on from there.
+    Interrupted, it keeps what is finished; the same command goes on from there. `--chat multiturn` is lm-eval's
+    --apply_chat_template, `--chat single` that with --fewshot_as_multiturn false. A check that finds other grades than
+    ours ends with exit code 1; lm-eval-run generates with lm-eval's hf backend, greedily, on the same questions.
 
     Example: harness eval tiny --limit 100
 
-    Example: harness eval Qwen/Qwen2.5-1.5B-Instruct --style gsm8k_cot --engine vllm --check lm-eval
+    Example: harness eval Qwen/Qwen2.5-1.5B-Instruct --style gsm8k_cot --chat multiturn --check lm-eval
     """
     _use_all_cores()
     from rich.console import Console
@@ -59,23 +70,28 @@ def evaluate_command(
     from evals.parity import ParityError
     from evals.prompts import StyleError
     from evals.run import RunError
+    from harness.chat import OtherTemplate
     from harness.sources import SourceError
+    from harness.weights import WeightsUnavailable
 
     errors = Console(stderr=True)
     flags = Flags(
-        model, data, data_path, split, engine, base_url, samples, temperature, top_p, style, limit, out, seed,
-        max_new_tokens, batch_size, check,
+        model, data, data_path, split, engine, base_url, samples, temperature, top_p, style, chat, limit, out,
+        seed, max_new_tokens, batch_size, check, any_template,
     )  # fmt: skip
-    with told(BadEvaluation, DataError, EngineError, ParityError, RunError, SourceError, StyleError):
+    with told(
+        BadEvaluation, DataError, EngineError, OtherTemplate, ParityError, RunError, SourceError, StyleError,
+        WeightsUnavailable,
+    ):  # fmt: skip
         measurement = prepared(checked(flags), errors)
         rows = _finished(measurement, errors)
         report = measurement.report(rows)
         measurement.write(report)
-        parity = measurement.parity(rows) if check else None
+        parity = measurement.parity(rows, check, errors) if check else None
     if as_json:
-        typer.echo(json.dumps({**report, **({"lm_eval": parity.counts} if parity else {})}, indent=1))
+        typer.echo(json.dumps({**report, **({"lm_eval": parity.counts()} if parity else {})}, indent=1))
     else:
-        typer.echo("\n".join(_lines(measurement, report) + (parity.lines if parity else [])))
+        typer.echo("\n".join(_lines(measurement, report) + (parity.lines() if parity else [])))
     if parity and not parity.agrees:
         raise typer.Exit(DISAGREES)
 

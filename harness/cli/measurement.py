@@ -1,63 +1,27 @@
-"""What the flags of `harness eval` ask for: checked all at once, then resolved into a run and its engine."""
+"""What the flags of `harness eval` ask for, resolved into a run and its engine."""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.cli.flags import RUN, BadEvaluation, Flags, default_style
+from harness.cli.watch import waiting
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from evals.data import Dataset, Item
     from evals.engines import Engine, Sampling
+    from evals.parity import Parity
     from evals.prompts import Style
     from evals.run import Run
     from harness.config import ModelConfig
 
-ENGINES = ("transformers", "vllm", "server")
-SPLITS = ("test", "train", "dev")
-CHECKS = ("", "lm-eval")
-# The embedded base was trained on bare questions and answers in at most this many tokens.
-TINY_STYLE = "bare"
+# The embedded base was trained on answers of at most this many tokens.
 TINY_TOKENS = 40
-
-
-class BadEvaluation(ValueError):
-    """One or more flags cannot be used; each line of the message is one problem and its fix."""
-
-
-@dataclass(frozen=True)
-class Flags:
-    """The flags, as given."""
-
-    model: str
-    data: str
-    data_path: Path | None
-    split: str
-    engine: str
-    base_url: str
-    samples: int
-    temperature: float
-    top_p: float
-    style: str
-    limit: int | None
-    out: Path | None
-    seed: int
-    max_new_tokens: int | None
-    batch_size: int
-    check: str
-
-
-@dataclass(frozen=True)
-class Parity:
-    """What lm-eval's own filters say of the same completions."""
-
-    agrees: bool
-    lines: list[str]
-    counts: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -69,6 +33,7 @@ class Measurement:
     style: "Style"
     notes: list[str]
     engine: Callable[[], "Engine"]
+    rerun: Callable[[Sequence[dict[str, Any]]], "Parity"]
 
     def report(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Every metric, what was asked, tokens and seconds; ready for JSON."""
@@ -90,43 +55,20 @@ class Measurement:
         about = {
             **{f"{group} {key}": value for group, part in request.items() for key, value in part.items()},
             "seconds": report["seconds"],
+            **({"notes": "; ".join(report["notes"])} if report["notes"] else {}),
         }
         _replace(self.run.folder / "summary.json", json.dumps(report, indent=1) + "\n")
         _replace(self.run.folder / "summary.md", page(self.title, about, report))
 
-    def parity(self, rows: Sequence[dict[str, Any]]) -> Parity:
-        """Grades the rows with lm-eval; raises `ParityError` where it is not installed."""
+    def parity(self, rows: Sequence[dict[str, Any]], kind: str, console: "Console") -> "Parity":
+        """Grades the rows with lm-eval, or has it run the model itself; raises `ParityError` where it cannot."""
         from evals.parity import check
 
-        found = check(rows, self.style.filters)
-        counts = {"n": found.n, "strict": found.strict[1], "flexible": found.flexible[1]}
-        return Parity(found.agrees, found.lines(), {**counts, "disagreements": len(found.disagreements)})
-
-
-def checked(flags: Flags) -> Flags:
-    """The flags, if they go together; raises `BadEvaluation` with all problems at once."""
-    problems = [
-        f"{name} {value}: give {', '.join(choice for choice in choices if choice)}"
-        for name, value, choices in (
-            ("--engine", flags.engine, ENGINES),
-            ("--split", flags.split, SPLITS),
-            ("--check", flags.check, CHECKS),
-        )
-        if value not in choices
-    ]
-    if (flags.engine == "server") != bool(flags.base_url):
-        problems.append("--engine server and --base-url URL belong together, as http://127.0.0.1:8000/v1")
-    elif flags.base_url and not flags.base_url.startswith(("http://", "https://")):
-        problems.append(f"--base-url {flags.base_url}: give a URL, as http://127.0.0.1:8000/v1")
-    if flags.samples > 1 and flags.temperature == 0:
-        problems.append(f"--samples {flags.samples} at temperature 0 would all be equal; give --temperature")
-    if not 0 < flags.top_p <= 1:
-        problems.append(f"--top-p {flags.top_p}: give more than 0 and at most 1")
-    if flags.check == "lm-eval" and find_spec("lm_eval") is None:
-        problems.append("--check lm-eval: lm-eval is not installed: pip install 'reward-harness[lm-eval]'")
-    if problems:
-        raise BadEvaluation("\n".join(problems))
-    return flags
+        if kind == RUN:
+            with waiting("lm-eval runs the model itself", console):
+                return self.rerun(rows)
+        with waiting("lm-eval grades the completions", console) as told:
+            return check(rows, self.style.filters, lambda done: told(done, len(rows)))
 
 
 def prepared(flags: Flags, console: "Console") -> Measurement:
@@ -143,24 +85,36 @@ def prepared(flags: Flags, console: "Console") -> Measurement:
     if set(dataset.unreadable).issuperset(item.id for item in items):
         raise BadEvaluation(f"{file}: no gold of the first {len(items)} is one number; give a larger --limit")
     style = chosen_style(flags, file)
-    with base_progress(console) as progress:
-        weights = sources.model(flags.model, "default", progress)
+    with base_progress(console) if flags.model == "tiny" else waiting("reading the model", console) as progress:
+        weights = sources.model(flags.model, "default", progress, style.chat)
     tokens = flags.max_new_tokens or (TINY_TOKENS if flags.model == "tiny" else style.max_new_tokens)
     sampling = Sampling(tokens, flags.temperature, flags.seed, flags.top_p, style.stop)
-    rendered = Rendered(weights.path, style, items)
-    context = rendered.context(tokens)
-    facts, engine = engine_of(flags, weights, rendered.tokenizer, context)
+    with waiting("rendering the prompts", console):
+        rendered = Rendered(weights.path, style, items)
+        doubts = template_doubts(Path(weights.path), rendered.tokenizer, style)
+        context = rendered.context(tokens)
+        facts, engine = engine_of(flags, weights, rendered.tokenizer, context)
+    if doubts and not flags.any_template:
+        raise BadEvaluation("\n".join([*doubts, "to measure all the same, which will be recorded, add --any-template"]))
     request = {
         "model": {"name": weights.name, "fingerprint": weights.fingerprint},
         "data": {"name": name, "split": split, "sha256": dataset.sha256, "items": len(items)},
-        "prompt": {"style": style.name, "digest": style.digest, "template": rendered.template},
+        "prompt": {"style": style.name, "chat": style.form, "digest": style.digest, "template": rendered.template}
+        | ({"doubts": doubts} if doubts else {}),
         "sampling": {"samples": flags.samples, **sampled(sampling)},
         "engine": {"name": flags.engine, **facts},
     }
-    title = f"{weights.name} on {slug([name, split])}, style {style.name}, {told_sampling(flags)}, {len(items)} items"
+    asked = f"{style.name}, chat {flags.chat}" if flags.chat else style.name
+    title = f"{weights.name} on {slug([name, split])}, style {asked}, {told_sampling(flags)}, {len(items)} items"
     folder = flags.out or Path("results") / "eval" / folder_name(request)
     run = Run(folder, request, rendered.prompted, sampling, flags.samples, style.filters)
-    return Measurement(title, run, style, notes_of(dataset), engine)
+
+    def rerun(rows: Sequence[dict[str, Any]]) -> "Parity":
+        from evals import parity
+
+        return parity.rerun(rows, style, weights.path, flags.batch_size, facts["dtype"], tokens)
+
+    return Measurement(title, run, style, notes_of(dataset), engine, rerun)
 
 
 def data_file(flags: Flags) -> tuple[str, str, Path]:
@@ -185,14 +139,12 @@ def data_file(flags: Flags) -> tuple[str, str, Path]:
 def chosen_style(flags: Flags, file: Path) -> "Style":
     """The prompt style. lm-eval's `gsm8k` draws its worked examples from the train.jsonl beside the data."""
     from evals.data import load
-    from evals.prompts import Style, get
+    from evals.prompts import FORMS, get
 
-    name = flags.style or (TINY_STYLE if flags.model == "tiny" else "think")
-    if name == TINY_STYLE:
-        return Style(TINY_STYLE, chat=True)
+    name = flags.style or default_style(flags)
     train = file.parent / "train.jsonl"
     shots = [(item.question, item.gold) for item in load(train)] if name == "gsm8k" and train.is_file() else None
-    return get(name, shots)
+    return get(name, shots, next((form for form in FORMS if form == flags.chat), None))
 
 
 class Rendered:
@@ -202,20 +154,16 @@ class Rendered:
         from transformers import AutoTokenizer
 
         from evals.evaluation import Prompted
+        from evals.prompts import encode
         from harness import chat
 
         self.folder = Path(folder)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         self.template = chat.template_hash(self.tokenizer) if style.chat else None
-        self.prompted = [Prompted(item, self._ids(style.prompt(item.question, i))) for i, item in enumerate(items)]
-
-    def _ids(self, prompt: Any) -> list[int]:
-        from harness import chat
-
-        if isinstance(prompt, str):
-            ids: list[int] = self.tokenizer(prompt)["input_ids"]
-            return ids
-        return chat.encode(self.tokenizer, prompt)
+        self.prompted = [
+            Prompted(item, encode(self.tokenizer, style, style.prompt(item.question, place)))
+            for place, item in enumerate(items)
+        ]
 
     def context(self, new_tokens: int) -> int:
         """Tokens of the longest prompt and its completion; raises `BadEvaluation` where the model has fewer."""
@@ -230,6 +178,26 @@ class Rendered:
         return needed
 
 
+def template_doubts(folder: Path, tokenizer: Any, style: "Style") -> list[str]:
+    """Why the model may not see what it was trained on: its template, or that it was trained with another one.
+
+    lm-eval's styles and templates of the user's own are no style of training, so for them the template alone counts.
+    """
+    from harness import alignment, chat
+
+    if not style.chat:
+        return []
+    trained, own = chat.trained_with(folder), next((name for name in chat.STYLES if name == style.name), None)
+    doubts = []
+    try:
+        chat.check_trained(folder, tokenizer, own or (trained.prompt if trained else ""))
+        if own:
+            alignment.require(tokenizer, own, alignment.stop_tokens(folder))
+    except (chat.OtherTemplate, alignment.Misaligned) as error:
+        doubts = str(error).splitlines()
+    return doubts
+
+
 def engine_of(
     flags: Flags, weights: "ModelConfig", tokenizer: Any, context: int
 ) -> "tuple[dict[str, str], Callable[[], Engine]]":
@@ -240,6 +208,7 @@ def engine_of(
         url = flags.base_url.rstrip("/")
         name = server.served(url, flags.model)
         return server.facts(url, name), lambda: server.ServerEngine(url, name, concurrency=flags.batch_size)
+    from harness.weights import model as load_model
     from harness.weights import placement
 
     device, dtype = placement()
@@ -251,12 +220,10 @@ def engine_of(
     from evals.engines import transformers
 
     def load() -> "Engine":
-        from transformers import AutoModelForCausalLM
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
-        model = AutoModelForCausalLM.from_pretrained(weights.path, dtype=dtype, use_safetensors=True).to(device)
-        return transformers.TransformersEngine(model, tokenizer, flags.batch_size)
+        return transformers.TransformersEngine(load_model(weights.path), tokenizer, flags.batch_size)
 
     return transformers.facts(kind, device, flags.batch_size), load
 

@@ -1,7 +1,8 @@
 """The progress of an evaluation: a live line on a terminal, a plain one now and then elsewhere."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,17 @@ if TYPE_CHECKING:
 
 # Seconds between two plain lines, as in a log file.
 EVERY = 15.0
+
+
+@contextmanager
+def waiting(text: str, console: "Console") -> Iterator[Callable[[int, int], None]]:
+    """A spinner on a terminal for what takes a while; what it yields takes how much is done, of how much."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, description=f"{text}: {done:,} of {total:,}")
 
 
 class Watch:

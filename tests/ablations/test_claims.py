@@ -34,8 +34,8 @@ def sentences(write: Write, ends: dict[str, Sequence[int]], base: str = "1" * 10
         pytest.param({"a": (8, 10, 13)}, r"not shown to have moved: \+0\.8 points \[-14\.8, \+16\.5\]", id="unmoved"),
         pytest.param({"a": (20,)}, r"95% interval over test questions of one seed", id="one seed"),
         pytest.param({"a": (20,), "b": (30,)}, r"cannot be compared, 1 common finished seed ", id="no test"),
-        # Differences 2 -1 2 of 40: s = sqrt(3)/40, MDE = (4.3027 + 1.0607) * s / sqrt(3) = 5.3634/40 = 13.4 points.
-        pytest.param({"a": (20, 21, 22), "b": (22, 20, 24)}, r"below 13\.4 points would be missed", id="null result"),
+        # Differences 2 -1 2 of 40: s / sqrt(3) = 1/40; noncentral t (df 2) passes 4.3027 in 80 % at 5.653: 14.1 points
+        pytest.param({"a": (20, 21, 22), "b": (22, 20, 24)}, r"below 14\.1 points would be missed", id="null result"),
         pytest.param({"a": (20, 21, 22), "b": (30, 31, 33)}, r"differs by \+25\.8 points .*p = 0\.001", id="differs"),
         pytest.param({"a": (20, 21, 22), "b": (30, 31, 32)}, r"in each of 3 seeds alike", id="no spread"),
         pytest.param({"a": (20, 21), "b": (20, 21)}, r"differs by \+0\.0 points in each of 2 seeds", id="identical"),

@@ -7,23 +7,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from smollm2 import SHARED, checkpoint, needed
 
 ROOT = Path(__file__).parents[2]
-SHARED = Path(os.environ.get("HARNESS_SHARED", ROOT / ".." / "shared")).resolve()
-SCRIPT = SHARED / "tools" / "smollm2.py"
 DATA = Path(os.environ.get("HARNESS_GSM8K", SHARED / "data" / "gsm8k"))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.skipif(not SCRIPT.is_file(), reason=f"{SCRIPT} is missing: it makes the SmolLM2-135M checkpoint")
+@needed
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is missing: the original GSM8K files")
-def test_faster_than_lm_eval_with_the_same_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = tmp_path / "SmolLM2-135M-Instruct"
-    subprocess.run([sys.executable, str(SCRIPT), str(model)], check=True)
+def test_faster_than_lm_eval_with_the_same_scores(capsys: pytest.CaptureFixture[str]) -> None:
     done = subprocess.run(
         [
-            *(sys.executable, str(ROOT / "benchmarks" / "evaluate.py"), str(model), "--json"),
+            *(sys.executable, str(ROOT / "benchmarks" / "evaluate.py"), str(checkpoint()), "--json"),
             *("--items", "8", "--max-new-tokens", "48"),
         ],
         capture_output=True,

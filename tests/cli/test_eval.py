@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 import torch
 import typer
+from transformers import AutoTokenizer
 from typer.testing import CliRunner
 
 from benchmarks.overlay import overlay
 from evals.engines.decoding import Decoder
 from evals.statistics import wilson
-from harness import threads, tiny
+from harness import chat, threads, tiny
 from harness.cli.eval import evaluate_command
 from harness.cli.watch import Watch
 from harness.tiny import base, tokenizer
@@ -34,8 +36,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "untrained"
     tokens = tokenizer.build()
     torch.manual_seed(0)
-    base.model(Recipe(hidden=32, mlp=64, layers=2, heads=2), tokens).save_pretrained(folder)
+    weights = base.model(Recipe(hidden=32, mlp=64, layers=2, heads=2), tokens)
+    weights.config.max_position_embeddings = 8192  # eight worked examples take their room
+    weights.save_pretrained(folder)
     tokens.save_pretrained(folder)
+    chat.save_template_hash(folder, tokens, "bare")
+    return folder
+
+
+@pytest.fixture
+def base_model(model: Path, tmp_path: Path) -> Path:
+    """The same without a chat template, as base models come."""
+    folder = tmp_path / "base-model"
+    shutil.copytree(model, folder, ignore=lambda _, names: {"chat_template.jinja"} & set(names))
+    assert not AutoTokenizer.from_pretrained(folder).chat_template
     return folder
 
 
@@ -87,8 +101,27 @@ def test_text_output_has_three_accuracies_with_n(model: Path, data: Path, tmp_pa
     out, err = run(model, "--data-path", data, "--out", tmp_path / "e", "--max-new-tokens", 4, "--limit", 5)
     assert [line.split()[0] for line in out.splitlines()[1:4]] == ["verified", "strict-match", "flexible-extract"]
     assert all(line.endswith("n=5") for line in out.splitlines()[1:4])
-    assert "untrained on apples, style think, greedy, 5 items" in out
+    assert "untrained on apples, style bare, greedy, 5 items" in out
     assert "5/5" in err and "items/s" in err and "accuracy" in err
+
+
+def test_another_template_than_that_of_training_is_refused_and_recorded_where_it_is_asked_for(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(model, other)
+    template = other / "chat_template.jinja"
+    template.write_text(template.read_text() + "{# another #}")
+    asked = (other, "--data-path", data, "--out", tmp_path / "e", "--max-new-tokens", 4)
+    _, err = run(*asked, code=2)
+    assert "trained with chat template" in err and "--any-template" in err
+    out, _ = run(*asked, "--any-template", "--json")
+    assert "trained with chat template" in json.loads(out)["request"]["prompt"]["doubts"][0]
+
+
+def test_another_prompt_style_than_that_of_training_is_refused(model: Path, data: Path, tmp_path: Path) -> None:
+    _, err = run(model, "--data-path", data, "--out", tmp_path / "e", "--style", "think", code=2)
+    assert "trained with prompt style bare, asked for think" in err
 
 
 def test_the_same_command_finishes_what_is_missing(model: Path, data: Path, tmp_path: Path) -> None:
@@ -146,6 +179,57 @@ def test_data_is_named(
     assert (data["name"], data["split"], data["items"]) == (name, split, 2)
 
 
+def test_a_base_model_is_measured_with_raw_text_and_only_with_it(base_model: Path, data: Path, tmp_path: Path) -> None:
+    report = evaluated(base_model, data, tmp_path / "e", "--style", "gsm8k_cot", "--limit", 2)
+    assert (report["completions"], report["request"]["prompt"]["template"]) == (2, None)
+    for flags in (("--style", "think"), ("--style", "gsm8k_cot", "--chat", "single")):
+        _, err = run(base_model, "--data-path", data, "--out", tmp_path / "f", *flags, code=2)
+        assert "no chat template" in err and err.count("\n") == 1
+
+
+def test_a_style_of_lm_evals_becomes_a_conversation(model: Path, data: Path, tmp_path: Path) -> None:
+    found = {}
+    for form in ("none", "single", "multiturn"):
+        report = evaluated(model, data, tmp_path / form, "--style", "gsm8k_cot", "--limit", 1, "--chat", form)
+        found[form] = report["request"]["prompt"]
+    assert [prompt["chat"] for prompt in found.values()] == list(found)
+    assert [prompt["template"] is None for prompt in found.values()] == [True, False, False]
+    assert len({prompt["digest"] for prompt in found.values()}) == 3
+    assert "style gsm8k_cot, chat single," in (tmp_path / "single/summary.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--style", "think"), "lm-eval has no task think; give --style gsm8k, gsm8k_cot"),
+        (("--style", "gsm8k_cot", "--temperature", "1"), "lm-eval's tasks are greedy; leave --temperature out"),
+        (
+            ("--style", "gsm8k_cot", "--engine", "server", "--base-url", "http://127.0.0.1:9/v1"),
+            "loads the model itself, which a server has; take --check lm-eval",
+        ),
+    ],
+    ids=["not its task", "sampled", "a server's model"],
+)
+def test_what_lm_eval_cannot_run_is_refused(
+    model: Path, data: Path, tmp_path: Path, flags: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli.flags.find_spec", lambda name: name)  # as if lm-eval were installed
+    _, err = run(model, "--data-path", data, "--out", tmp_path / "e", "--check", "lm-eval-run", *flags, code=2)
+    assert err.startswith("error: --check lm-eval-run: ") and says in err and err.count("\n") == 1
+    assert not (tmp_path / "e").exists()
+
+
+def test_kinds_of_problems_are_told_apart(model: Path, tmp_path: Path) -> None:
+    kinds = ["digit expansion", "distraction insertion", "digit expansion"]
+    rows = [{**row, "perturbation_type": kind} for row, kind in zip(PROBLEMS, kinds, strict=False)]
+    report = evaluated(model, written(tmp_path / "plus.jsonl", rows), tmp_path / "e")
+    items = [json.loads(line) for line in (tmp_path / "e/items.jsonl").read_text().splitlines()]
+    assert [item["kind"] for item in items] == kinds
+    assert {kind: found["n"] for kind, found in report["by_kind"].items()} == {kinds[0]: 2, kinds[1]: 1}
+    page = (tmp_path / "e/summary.md").read_text()
+    assert "## Accuracy by kind of problem" in page and "| distraction insertion |" in page
+
+
 def test_another_command_is_refused_with_the_difference(model: Path, data: Path, tmp_path: Path) -> None:
     evaluated(model, data, tmp_path / "e")
     _, err = run(model, "--data-path", data, "--out", tmp_path / "e", "--max-new-tokens", 9, code=2)
@@ -160,7 +244,7 @@ def test_equal_commands_meet_in_a_default_folder(
         run(model, "--data-path", data, "--max-new-tokens", 4, "--seed", seed)
     folders = sorted(path.name for path in (tmp_path / "results" / "eval").iterdir())
     assert len(folders) == 2
-    assert all(name.startswith("untrained-apples-think-") for name in folders)
+    assert all(name.startswith("untrained-apples-bare-") for name in folders)
 
 
 def test_unscorable_golds_are_shown_and_in_no_accuracy(model: Path, tmp_path: Path) -> None:
@@ -171,6 +255,8 @@ def test_unscorable_golds_are_shown_and_in_no_accuracy(model: Path, tmp_path: Pa
     out, err = run(model, "--data-path", data, "--out", tmp_path / "e", "--max-new-tokens", 8)
     assert "1 completions could not be scored and are in no accuracy" in out
     assert "1 golds are not one number and cannot be scored: mixed-4" in err
+    page = (tmp_path / "e/summary.md").read_text()
+    assert "| notes | mixed: 1 golds are not one number and cannot be scored: mixed-4 |" in page
 
 
 @pytest.mark.parametrize("limit", [(), ("--limit", "2")], ids=["all golds", "those asked for"])
@@ -191,7 +277,9 @@ def test_no_readable_gold_reports_no_number(model: Path, tmp_path: Path, limit: 
         (("--samples", "4"), "--samples 4 at temperature 0 would all be equal; give --temperature"),
         (("--top-p", "0"), "--top-p 0.0: give more than 0 and at most 1"),
         (("--split", "validation"), "--split validation: give test, train, dev"),
-        (("--check", "helm"), "--check helm: give lm-eval"),
+        (("--check", "helm"), "--check helm: give lm-eval, lm-eval-run"),
+        (("--chat", "yes"), "--chat yes: give none, single, multiturn"),
+        (("--chat", "none"), "bare: makes a conversation; leave the chat option out"),
         (("--style", "unknown"), "unknown: no such style or template file"),
         (("--style", "gsm8k"), "give a data folder with train.jsonl"),
         (("--data-path", "missing.jsonl"), "missing.jsonl: no such file"),
@@ -210,11 +298,15 @@ def test_bad_flags_are_one_line(model: Path, data: Path, tmp_path: Path, flags: 
     assert not (tmp_path / "e").exists()
 
 
-@pytest.mark.parametrize("flag", [("--engine", "vllm"), ("--check", "lm-eval")], ids="=".join)
+@pytest.mark.parametrize(
+    "flag",
+    [("--engine", "vllm"), ("--check", "lm-eval"), ("--style=gsm8k_cot", "--check=lm-eval-run")],
+    ids="=".join,
+)
 def test_a_missing_extra_is_named_before_anything_runs(
     model: Path, data: Path, tmp_path: Path, flag: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("evals.engines.vllm", "harness.cli.measurement"):
+    for module in ("evals.engines.vllm", "harness.cli.flags"):
         monkeypatch.setattr(f"{module}.find_spec", lambda name: None)  # as if it were not installed, where it is
     _, err = run(model, "--data-path", data, "--out", tmp_path / "e", "--max-new-tokens", 4, *flag, code=2)
     assert "pip install 'reward-harness[" in err
@@ -234,22 +326,39 @@ def test_progress_counts_this_session_and_all_rows() -> None:
     assert watch.line() == (f"4/8, 0.50 items/s, 5 tokens/s, accuracy 100.0% ({low:.1%} to {high:.1%}), 0:08 left")
 
 
-@pytest.mark.slow
-def test_tiny_with_lm_eval_beside_it(tmp_path: Path) -> None:
-    tiny.base_folder("default")
+def with_lm_eval(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """`harness eval` in a process in which lm-eval is laid over this environment."""
     code = "import typer; from harness.cli.eval import evaluate_command as e; a = typer.Typer(); a.command()(e); a()"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-P", "-c", code, "tiny", "--samples", "2", "--temperature", "1", "--check", "lm-eval"),
-            *("--limit", "100", "--out", str(tmp_path / "e"), "--json"),
-        ],
-        env={**threads.environment(), "PYTHONPATH": f"{overlay('lm_eval')}{os.pathsep}{ROOT}"},
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code, *map(str, arguments)],
+        env={**threads.environment(), "PYTHONPATH": f"{overlay('lm_eval')}{os.pathsep}{ROOT}", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
     )
+
+
+@pytest.mark.slow
+def test_tiny_with_lm_eval_beside_it(tmp_path: Path) -> None:
+    tiny.base_folder("default")
+    flags = ("--samples", 2, "--temperature", 1, "--limit", 100, "--out", tmp_path / "e", "--json")
+    done = with_lm_eval("tiny", "--check", "lm-eval", *flags)
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads(done.stdout)
     assert report["lm_eval"]["disagreements"] == 0
     assert report["lm_eval"]["flexible"] == round(report["flexible"]["value"] * 200)
     assert report["lm_eval"]["strict"] == round(report["strict"]["value"] * 200)
     assert report["accuracy"]["n"] == 200
+
+
+@pytest.mark.slow
+def test_lm_eval_runs_the_model_itself(tmp_path: Path) -> None:
+    tiny.base_folder("default")
+    flags = ("--style", "gsm8k_cot_zeroshot", "--chat", "multiturn", "--limit", 16, "--max-new-tokens", 5)
+    done = with_lm_eval("tiny", "--check", "lm-eval-run", "--out", tmp_path / "e", *flags)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = done.stdout.splitlines()
+    assert "lm-eval's own generation: 16 of 16 completions identical to ours" in said
+    assert said[-1] == "0 of 32 grades differ"
+    items = [json.loads(line) for line in (tmp_path / "e/items.jsonl").read_text().splitlines()]
+    assert len({item["completion"] for item in items}) > 4
+    assert max(item["tokens"] for item in items) == 5  # the limit that was asked for, not lm-eval's own

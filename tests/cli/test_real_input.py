@@ -2,30 +2,26 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from smollm2 import SHARED, checkpoint, needed
 
-SHARED = Path(os.environ.get("HARNESS_SHARED", Path(__file__).parents[2] / ".." / "shared")).resolve()
-SCRIPT = SHARED / "tools" / "smollm2.py"
 DATA = SHARED / "data" / "gsm8k"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-@pytest.mark.skipif(not SCRIPT.is_file(), reason=f"{SCRIPT} is missing: it makes the SmolLM2-135M checkpoint")
+@needed
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is missing: the original GSM8K files")
 def test_smollm2_on_gsm8k(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = tmp_path / "SmolLM2-135M-Instruct"
-    subprocess.run([sys.executable, str(SCRIPT), str(model)], check=True)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "harness", "ablate", "--rewards", "sparse,format_answer", "--preset", "smoke"),
-            *("--model", str(model), "--data", "gsm8k", "--data-path", str(DATA), "--name", "smollm2"),
-            *("--set", "evaluation.test_items=32", "--results", str(tmp_path / "results")),
+            *("--model", str(checkpoint()), "--data", "gsm8k", "--data-path", str(DATA), "--name", "smollm2"),
+            *("--set", "train.max_new_tokens=48", "--results", str(tmp_path / "results")),
         ],
         capture_output=True,
         text=True,
@@ -35,7 +31,7 @@ def test_smollm2_on_gsm8k(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert done.returncode == 0, done.stderr
     assert "minutes a cell" in done.stderr
     rows = {row["reward"]: row for row in csv.DictReader((tmp_path / "results" / "smollm2" / "table.csv").open())}
-    assert {rows[name]["n"] for name in ("sparse", "format_answer")} == {"32"}
+    assert {rows[name]["n"] for name in ("sparse", "format_answer")} == {"8"}
     for cell in (tmp_path / "results" / "smollm2" / "cells").iterdir():
         metrics = [json.loads(line) for line in (cell / "metrics.jsonl").read_text().splitlines()]
         assert [row["step"] for row in metrics] == [1, 2]

@@ -1,4 +1,4 @@
-"""The real GSM8K files and the SmolLM2 checkpoint, where they are at hand."""
+"""The real GSM8K files, where they are at hand."""
 
 import json
 import os
@@ -8,7 +8,6 @@ import pytest
 
 SHARED = Path(os.environ.get("HARNESS_SHARED", Path(__file__).parents[2] / ".." / "shared")).resolve()
 DATA = Path(os.environ.get("HARNESS_GSM8K", SHARED / "data" / "gsm8k"))
-SMOLLM2 = SHARED / "tools" / "smollm2.py"
 
 
 def lines(name: str) -> list[dict[str, str]]:

@@ -100,9 +100,18 @@ def test_gsm_plus_problems_without_an_answer_are_counted_apart(tmp_path: Path) -
 
 
 def test_gsm_symbolic_instances_have_ids_of_their_own(tmp_path: Path) -> None:
-    rows = [{"id": 3, "instance": i, "question": f"q{i}", "answer": f"so\n#### {i}"} for i in range(3)]
+    # The published fields; `instance` counts from 0 within every `id`, and `original_id` is the same for all of them.
+    original = {"original_id": 1106, "original_question": "q", "original_answer": "#### 9", "canary": "canary GUID 0"}
+    places = [(id, instance) for id in range(12) for instance in range(50)]
+    rows = [
+        {"id": id, "instance": instance, "question": f"q{id}-{instance}", "answer": f"so\n#### {instance}", **original}
+        for id, instance in places
+    ]
     (tmp_path / "symbolic.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    assert [item.id for item in read(tmp_path / "symbolic.jsonl").items] == ["3-0", "3-1", "3-2"]
+    items = read(tmp_path / "symbolic.jsonl").items
+    assert [item.id for item in items] == [f"{id}-{instance}" for id, instance in places]
+    assert len({item.id for item in items}) == 600
+    assert (items[51].question, items[51].gold, items[51].kind) == ("q1-1", "so\n#### 1", None)
 
 
 def test_golds_that_do_not_parse_are_counted(tmp_path: Path) -> None:

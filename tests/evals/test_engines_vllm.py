@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real import SMOLLM2, lines
+from real import lines
+from smollm2 import SCRIPT as SMOLLM2
+from smollm2 import checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.overlay import overlay
@@ -22,8 +24,8 @@ from harness import threads, tiny
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "peers" / "vllm_offline.py"
-GREEDY = Sampling(96, 0.0, stop=("Question:",))
-SAMPLED = Sampling(32, 1.0, top_p=0.9)
+GREEDY = Sampling(64, 0.0, stop=("Question:",))
+SAMPLED = Sampling(16, 1.0, top_p=0.9)
 SETTINGS = {
     **{"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "ERROR"},
     **{"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(os.cpu_count())},
@@ -37,12 +39,10 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smollm2() -> Path:
     if not SMOLLM2.is_file():
         pytest.skip(f"{SMOLLM2} is missing: it makes the SmolLM2-135M checkpoint")
-    folder = tmp_path_factory.mktemp("smollm2") / "SmolLM2-135M-Instruct"
-    subprocess.run([sys.executable, str(SMOLLM2), str(folder)], check=True)
-    return folder
+    return checkpoint()
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def embedded() -> Path:
 
 def questions(name: str) -> list[str]:
     if name == "smollm2":
-        return [f"Question: {row['question']}\nAnswer:" for row in lines("test.jsonl")[:8]]
+        return [f"Question: {row['question']}\nAnswer:" for row in lines("test.jsonl")[:4]]
     return [json.loads(line)["question"] for line in (tiny.data_folder() / "test.jsonl").read_text().splitlines()[:32]]
 
 
@@ -89,7 +89,7 @@ def test_vllm_offline(
     asked = prompts(folder, name)
     every, some = list(range(len(asked))), [3, 1]
     calls = [(every, asdict(GREEDY)), (every, asdict(SAMPLED)), (some, asdict(SAMPLED))]
-    task = {"model": str(folder), "prompts": asked, "context": max(map(len, asked)) + 96, "calls": calls}
+    task = {"model": str(folder), "prompts": asked, "context": max(map(len, asked)) + 64, "calls": calls}
     done = subprocess.run(
         [sys.executable, "-P", str(SCRIPT)], input=json.dumps(task), env=environment, capture_output=True, text=True
     )

@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real import SMOLLM2, lines, pairs
+from real import lines, pairs
+from smollm2 import checkpoint, needed
 from test_prompts import QUESTIONS, REAL
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from benchmarks.overlay import overlay
 from evals import parity, prompts
 from evals.gsm8k import FILTERS, flexible_extract, strict_match
 from evals.parity import Disagreement, Parity, ParityError
+from evals.prompts import FORMS
 from evals.prompts.lm_eval import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -78,11 +85,10 @@ def graded(place: int, question: str, gold: str, completion: str, filters: str) 
 @pytest.mark.slow
 def test_lm_eval_asks_the_same(lm_eval: Callable[..., Any]) -> None:
     train, questions = pairs("train.jsonl"), pairs("test.jsonl")[:QUESTIONS]
-    forms = [(False, True), (True, True), (True, False)]
-    styles = [{"name": name, "chat": chat, "multiturn": multi} for name in NAMES for chat, multi in forms]
+    styles = [{"name": name, "form": form} for name in NAMES for form in FORMS]
     theirs = lm_eval("requests", styles=styles, train=train, questions=questions)
     for options, requests in zip(styles, theirs, strict=True):
-        style = prompts.get(options["name"], train, chat=options["chat"], multiturn=options["multiturn"])
+        style = prompts.get(options["name"], train, options["form"])
         asked = [style.prompt(question, place) for place, (question, _) in enumerate(questions)]
         told = [request["prompt"] for request in requests]
         if style.chat:
@@ -93,6 +99,38 @@ def test_lm_eval_asks_the_same(lm_eval: Callable[..., Any]) -> None:
             assert hashlib.sha256(json.dumps(told).encode()).hexdigest() == REAL[style.name]
         for request in requests:
             assert (tuple(request["stop"]), request["max_new_tokens"]) == (style.stop, style.max_new_tokens), options
+
+
+def tokenizer_folder(folder: Path, begins: bool, template: str) -> Path:
+    """A tokenizer of words; `begins` says whether it puts its BOS before every text."""
+    vocabulary = {"<s>": 0, "<pad>": 1, "<unk>": 2, "user": 3, "assistant": 4, "Q": 5, ":": 6, "A": 7}
+    words = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    if begins:
+        words.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    known = {"bos_token": "<s>", "pad_token": "<pad>", "unk_token": "<unk>", "chat_template": template}
+    PreTrainedTokenizerFast(tokenizer_object=words, **known).save_pretrained(folder)
+    return folder
+
+
+TURNS = "{% for turn in messages %}{{ turn.role }} : {{ turn.content }} {% endfor %}assistant :"
+
+
+@pytest.mark.slow
+def test_lm_eval_reads_the_same_tokens(lm_eval: Callable[..., Any], tmp_path: Path) -> None:
+    folders = {
+        tokenizer_folder(tmp_path / "the tokenizer writes BOS, its template does not", True, TURNS): 1,
+        tokenizer_folder(tmp_path / "both write it, it stands once", True, "{{ bos_token }} " + TURNS): 1,
+        tokenizer_folder(tmp_path / "nobody writes it", False, TURNS): 0,
+    }
+    styles = [prompts.get(name, form=form) for name in ("gsm8k_cot", "gsm8k_cot_zeroshot") for form in FORMS]
+    asked = [style.prompt("Why?") for style in styles]
+    theirs = lm_eval("tokens", tokenizers=[str(folder) for folder in folders], prompts=asked)
+    for (folder, bos), expected in zip(folders.items(), theirs, strict=True):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        ours = [prompts.encode(tokenizer, style, prompt) for style, prompt in zip(styles, asked, strict=True)]
+        assert ours == expected, folder.name
+        assert {ids.count(tokenizer.bos_token_id) for ids in ours} == {bos}, folder.name
 
 
 @pytest.mark.slow
@@ -106,22 +144,26 @@ def test_lm_eval_grades_stored_solutions_the_same(
         for model in MODELS
     ]
     evaluations = [("gsm8k", solutions)]
-    for filters, mark in MARKS.items():
-        marked = [(asked, gold, untidy(place, text, mark)) for place, (asked, gold, text) in enumerate(solutions)]
-        evaluations.append((filters, marked))
+    part = len(solutions) // len(MARKS)
+    for start, (filters, mark) in zip(range(0, len(solutions), part), MARKS.items(), strict=True):
+        texts = enumerate(solutions[start : start + part])
+        evaluations.append(
+            (filters, [(asked, gold, untidy(place, text, mark)) for place, (asked, gold, text) in texts])
+        )
     rows = [
         (filters, [graded(place, *solution, filters) for place, solution in enumerate(texts)])
         for filters, texts in evaluations
     ]
     found = lm_eval("check", evaluations=rows)
-    for (filters, _), theirs in zip(evaluations, found, strict=True):
+    for (filters, texts), theirs in zip(evaluations, found, strict=True):
         with capsys.disabled():
             print(f"\n{filters}: strict {theirs['strict']}, flexible {theirs['flexible']} of {theirs['n']}")
-        assert theirs["n"] == 5276
+        assert theirs["n"] == len(texts)
         assert theirs["disagreements"] == []
         assert theirs["strict"][0] == theirs["strict"][1] and theirs["flexible"][0] == theirs["flexible"][1]
     # Neither all right nor all wrong, so that agreeing means something; a first match is not the last number.
-    assert all(500 < theirs[name][1] < 1500 for theirs in found[1:] for name in ("strict", "flexible"))
+    assert [theirs["n"] for theirs in found] == [5276, *[1319] * 4]
+    assert all(100 < theirs[name][1] < 400 for theirs in found[1:] for name in ("strict", "flexible"))
     assert all(theirs["strict"] != theirs["flexible"] for theirs in found[1:4])
 
 
@@ -139,23 +181,21 @@ def test_a_wrong_grade_of_ours_is_found(lm_eval: Callable[..., Any]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(not SMOLLM2.is_file(), reason=f"{SMOLLM2} is missing: it makes the SmolLM2-135M checkpoint")
-def test_lm_eval_generates_the_same(
-    lm_eval: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model = tmp_path / "SmolLM2-135M-Instruct"
-    subprocess.run([sys.executable, str(SMOLLM2), str(model)], check=True)
-    train, questions = pairs("train.jsonl"), pairs("test.jsonl")[:8]
-    style = {"name": "gsm8k", "chat": False, "multiturn": True}
-    rows = _evaluated(model, prompts.get("gsm8k", train), questions)
-    found = lm_eval("rerun", rows=rows, style=style, train=train, model=str(model), batch_size=8)
+@needed
+def test_lm_eval_generates_the_same(lm_eval: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    model, train, questions = checkpoint(), pairs("train.jsonl"), pairs("test.jsonl")[:4]
+    style, asked = {"name": "gsm8k", "form": "none"}, {"batch_size": 4, "max_new_tokens": 64}
+    rows = _evaluated(model, prompts.get("gsm8k", train), questions, asked["max_new_tokens"])
+    found = lm_eval("rerun", rows=rows, style=style, train=train, model=str(model), asked=asked)
     with capsys.disabled():
         print("\n" + "\n".join(found["lines"]))
     assert found["disagreements"] == []
-    assert found["identical"] >= 7
+    assert found["identical"] >= 3
 
 
-def _evaluated(model: Path, style: prompts.Style, questions: list[tuple[str, str]]) -> list[dict[str, Any]]:
+def _evaluated(
+    model: Path, style: prompts.Style, questions: list[tuple[str, str]], max_new_tokens: int
+) -> list[dict[str, Any]]:
     """Rows of our own engine, greedy, in float32."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -171,7 +211,7 @@ def _evaluated(model: Path, style: prompts.Style, questions: list[tuple[str, str
     asked = [
         Prompted(item, tokenizer(style.prompt(item.question, place))["input_ids"]) for place, item in enumerate(items)
     ]
-    sampling = Sampling(style.max_new_tokens, temperature=0.0, stop=style.stop)
+    sampling = Sampling(max_new_tokens, temperature=0.0, stop=style.stop)
     return ordered([row for batch in stream(engine, asked, sampling, filters=style.filters) for row in batch], items)
 
 

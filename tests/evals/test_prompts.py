@@ -99,7 +99,7 @@ def test_what_the_trainers_render(name: Literal["bare", "think"]) -> None:
 
 
 def test_a_conversation_has_a_turn_for_every_shot() -> None:
-    turns = prompts.get("gsm8k_cot_llama", chat=True).prompt("Why?")
+    turns = prompts.get("gsm8k_cot_llama", form="multiturn").prompt("Why?")
     assert isinstance(turns, list)
     assert [turn["role"] for turn in turns] == ["user", "assistant"] * 8 + ["user"]
     assert turns[1]["content"].endswith("21 - 15 = 6. The final answer is 6")
@@ -107,15 +107,15 @@ def test_a_conversation_has_a_turn_for_every_shot() -> None:
 
 def test_one_turn_holds_the_raw_text() -> None:
     raw = prompts.get("gsm8k_cot").prompt("Why?")
-    assert prompts.get("gsm8k_cot", chat=True, multiturn=False).prompt("Why?") == [{"role": "user", "content": raw}]
+    assert prompts.get("gsm8k_cot", form="single").prompt("Why?") == [{"role": "user", "content": raw}]
 
 
 def test_the_digest_tells_styles_apart() -> None:
     styles = [
         *(prompts.get(name, POOL) for name in prompts.names()),
         prompts.get("gsm8k", POOL[:-1]),
-        prompts.get("gsm8k_cot", chat=True),
-        prompts.get("gsm8k_cot", chat=True, multiturn=False),
+        prompts.get("gsm8k_cot", form="single"),
+        prompts.get("gsm8k_cot", form="multiturn"),
         replace(prompts.get("gsm8k_cot"), max_new_tokens=257),
     ]
     assert len({style.digest for style in styles}) == len(styles)
@@ -186,4 +186,10 @@ def test_an_unknown_style_lists_those_there_are() -> None:
 
 def test_a_style_cannot_be_made_what_it_is_not() -> None:
     with pytest.raises(StyleError, match="makes a conversation"):
-        prompts.get("think", chat=False)
+        prompts.get("think", form="none")
+
+
+def test_a_template_may_not_pass_for_a_built_in_style(tmp_path: Path) -> None:
+    (tmp_path / "gsm8k_cot.txt").write_text("Mine: {question}")
+    with pytest.raises(StyleError, match="named like the built-in style gsm8k_cot; rename the file"):
+        prompts.get(str(tmp_path / "gsm8k_cot.txt"))

@@ -11,7 +11,7 @@ task = json.load(sys.stdin)
 
 
 def style(options):
-    return prompts.get(options["name"], task.get("train"), chat=options["chat"], multiturn=options["multiturn"])
+    return prompts.get(options["name"], task.get("train"), options["form"])
 
 
 def requests():
@@ -23,13 +23,28 @@ def requests():
     ]
 
 
+def tokens():
+    from lm_eval.models.huggingface import HFLM
+    from transformers import AutoTokenizer
+
+    def ids(backend, prompt):
+        text = prompt if isinstance(prompt, str) else HFLM.apply_chat_template(backend, prompt)
+        return HFLM.tok_batch_encode(backend, [text])[0][0].tolist()
+
+    # What the backend reads of itself; loading a model would not change it.
+    options = {"backend": "causal", "add_bos_token": None, "chat_template_args": {}}
+    tokenizers = [AutoTokenizer.from_pretrained(folder) for folder in task["tokenizers"]]
+    backends = [SimpleNamespace(tokenizer=tokenizer, **options) for tokenizer in tokenizers]
+    return [[ids(backend, prompt) for prompt in task["prompts"]] for backend in backends]
+
+
 def check():
     return [asdict(parity.check(rows, filters)) for filters, rows in task["evaluations"]]
 
 
 def rerun():
-    found = parity.rerun(task["rows"], style(task["style"]), task["model"], task["batch_size"])
+    found = parity.rerun(task["rows"], style(task["style"]), task["model"], **task["asked"])
     return {**asdict(found), "lines": found.lines()}
 
 
-print(json.dumps({"requests": requests, "check": check, "rerun": rerun}[task["do"]]()))
+print(json.dumps({"requests": requests, "tokens": tokens, "check": check, "rerun": rerun}[task["do"]]()))
