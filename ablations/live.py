@@ -42,8 +42,10 @@ def _table(cells: Sequence[CellRun], seconds: float) -> "Table":
         state = _phase(cell)
         if state in ("base", "test"):
             state = f"{state} {cell.status.get('graded')}/{cell.status.get('to_grade')}"
-        step = f"{cell.status.get('step', 0)}/{cell.config.train.steps}" if cell.state != "pending" else ""
-        table.add_row(cell.label, state, step, _number(row, "reward"), _number(row, "accuracy"), _number(row, "length"))
+        step = f"{cell.status.get('step', 0)}/{cell.config.steps}" if cell.state != "pending" else ""
+        table.add_row(
+            cell.config.label, state, step, _number(row, "reward"), _number(row, "accuracy"), _number(row, "length")
+        )
     return table
 
 
@@ -54,7 +56,7 @@ def _minutes_left(cells: Sequence[CellRun]) -> float | None:
     if not spent or not running:
         return None
     waiting = sum(cell.state == "pending" for cell in cells)
-    begun = sum(1 - cell.status.get("step", 0) / cell.config.train.steps for cell in running)
+    begun = sum(1 - cell.status.get("step", 0) / cell.config.steps for cell in running)
     return float(sum(spent) / len(spent) * (waiting + begun) / len(running) / 60)
 
 
@@ -95,7 +97,7 @@ class _Plain:
             training = tick and phase == "train"
             if self.said.get(cell.folder.name, "pending") != phase or training:
                 self.said[cell.folder.name] = phase
-                step = f", step {cell.status.get('step')}/{cell.config.train.steps}" if phase == "train" else ""
-                self.console.print(f"{cell.label}: {phase}{step}", highlight=False, soft_wrap=True)
+                step = f", step {cell.status.get('step')}/{cell.config.steps}" if phase == "train" else ""
+                self.console.print(f"{cell.config.label}: {phase}{step}", highlight=False, soft_wrap=True)
         if tick:
             self.last = time.monotonic()

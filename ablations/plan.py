@@ -21,7 +21,7 @@ from harness.config import (
 )
 
 # The axes may grow under one name; everything else must stay as it was, or two studies would be mixed in one table.
-AXES = ("rewards", "objectives", "seeds")
+AXES = ("rewards", "objectives", "losses", "seeds")
 
 
 class PlanConflict(ValueError):

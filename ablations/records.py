@@ -195,10 +195,10 @@ def _cell(folder: Path, entry: Row) -> Cell:
         config=toml_table(home / "config.toml") if (home / "config.toml").is_file() else {},
         metrics=_metrics(home / "metrics.jsonl"),
         curve=_curve(home / "curve.jsonl"),
-        items=_items(home / "items.jsonl"),
-        items_greedy=_items(home / "items_greedy.jsonl"),
-        items_base=_items(home / "items_base.jsonl"),
-        items_base_greedy=_items(home / "items_base_greedy.jsonl"),
+        items=read_items(home / "items.jsonl"),
+        items_greedy=read_items(home / "items_greedy.jsonl"),
+        items_base=read_items(home / "items_base.jsonl"),
+        items_base_greedy=read_items(home / "items_base_greedy.jsonl"),
     )
 
 
@@ -210,7 +210,8 @@ def _error(error: Any) -> str | None:
     return " ".join(text.split())[:160]
 
 
-def _items(path: Path) -> tuple[Item, ...]:
+def read_items(path: Path) -> tuple[Item, ...]:
+    """Read the graded completions of a file; none where it is absent. Raises `RecordError` on a malformed line."""
     return tuple(_item(path, line, row) for line, row in json_lines(path))
 
 

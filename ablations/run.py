@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from ablations.files import write
 from harness.config import RunConfig
+from harness.training import TrainRun
 
 POLL_SECONDS = 0.25
 GRACE_SECONDS = 10.0
@@ -30,17 +31,13 @@ class CellRun:
     """A cell while the study runs: its config, its process once started, and what its `status.json` says."""
 
     folder: Path
-    config: RunConfig
+    config: RunConfig | TrainRun
     status: dict[str, Any] = field(default_factory=lambda: {"state": "pending"})
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def state(self) -> str:
         return str(self.status["state"])
-
-    @property
-    def label(self) -> str:
-        return f"{self.config.reward} / {self.config.objective} / seed {self.config.seed}"
 
 
 Watch = Callable[[Sequence[CellRun]], None]
@@ -71,9 +68,11 @@ def read_status(folder: Path) -> dict[str, Any]:
     return status
 
 
-def load(folders: Sequence[Path], retry_failed: bool) -> list[CellRun]:
+def load(
+    folders: Sequence[Path], retry_failed: bool, read: Callable[[Path], RunConfig | TrainRun] = RunConfig.read
+) -> list[CellRun]:
     """The cells as they stand on disk. What neither finished nor failed will run; failed ones only where asked for."""
-    cells = [CellRun(folder, RunConfig.read(folder / "config.toml"), read_status(folder)) for folder in folders]
+    cells = [CellRun(folder, read(folder / "config.toml"), read_status(folder)) for folder in folders]
     for cell in cells:
         if cell.state != "done" and not (cell.state == "failed" and not retry_failed):
             cell.status = {"state": "pending"}
@@ -104,19 +103,19 @@ def run(cells: Sequence[CellRun], jobs: int, environment: Mapping[str, str], wat
 
 
 def _start(cell: CellRun, environment: Mapping[str, str]) -> None:
-    """Starts from scratch: whatever an earlier attempt left, except the config, is removed."""
+    """Removes whatever an earlier attempt left, except the config, unless the run itself goes on from there."""
     for path in cell.folder.iterdir():
-        if path.is_file() and path.name != "config.toml":
+        if path.is_file() and path.name != "config.toml" and not cell.config.resumes:
             path.unlink()
     with (cell.folder / "log.txt").open("wb") as log:
-        cell.process = _spawn(cell.folder, environment, log)
+        cell.process = _spawn(cell.config.module, cell.folder, environment, log)
     cell.status = {"state": "running", "phase": "start"}
 
 
-def _spawn(folder: Path, environment: Mapping[str, str], log: BinaryIO) -> subprocess.Popen[bytes]:
+def _spawn(module: str, folder: Path, environment: Mapping[str, str], log: BinaryIO) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C in the terminal reaches this process only, which then stops the cells in order.
     return subprocess.Popen(
-        [sys.executable, "-m", "harness.cell", str(folder)],
+        [sys.executable, "-m", module, str(folder)],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,

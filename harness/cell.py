@@ -39,6 +39,7 @@ class Cell:
         from evals.data import load
         from harness import chat, weights
         from harness.trainers import grpo
+        from harness.trainers.measures import sampled_tokens
         from harness.trainers.records import Curve, Heartbeat, Records
 
         config = self.config
@@ -62,7 +63,8 @@ class Cell:
         measure.test(trained, "")
         trained.save_pretrained(self.folder / "model")
         tokenizer.save_pretrained(self.folder / "model")
-        self.say(state="done", phase="done", generated_tokens=_tokens(self.folder, config))
+        batch = config.train.prompts_per_step * config.train.group_size
+        self.say(state="done", phase="done", generated_tokens=sampled_tokens(self.folder, batch))
 
 
 class Measure:
@@ -144,15 +146,6 @@ def training(config: RunConfig) -> TrainRun:
         ),
         plugins=config.plugins,
     )
-
-
-def _tokens(folder: Path, config: RunConfig) -> int:
-    """Completion tokens sampled in training: mean length times completions, over the steps."""
-    rows: list[dict[str, float]] = [
-        json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-    batch = config.train.prompts_per_step * config.train.group_size
-    return round(sum(row["length"] for row in rows) * batch)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -95,6 +95,16 @@ class RunConfig(Table):
     evaluation: EvaluationConfig
     code: str = Field(description="fingerprint of the code that decides this run's numbers")
     plugins: tuple[PluginConfig, ...] = Field(default=(), description="the files that this run's reward comes from")
+    module: ClassVar[str] = "harness.cell"
+    resumes: ClassVar[bool] = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.reward} / {self.objective} / seed {self.seed}"
+
+    @property
+    def steps(self) -> int:
+        return self.train.steps
 
     def identity(self) -> str:
         """12 hex digits of the hash of the config without its paths; the same run anywhere has the same identity."""

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 Preset = Literal["smoke", "quick", "full"]
 PRESETS: tuple[Preset, ...] = ("smoke", "quick", "full")
-Tables = dict[str, dict[str, Any]]
+Tables = dict[str, Any]
 
 SEEDS: dict[Preset, int] = {"smoke": 1, "quick": 3, "full": 5}
 
@@ -43,8 +43,52 @@ _SIZES: dict[str, dict[Preset, Tables]] = {
 }
 LORA_RANK = 16
 
+_TINY_ROAD: Tables = {
+    "group_size": 8,
+    "max_new_tokens": 40,
+    "max_length": 128,
+    "sft": {"steps": 6, "batch_size": 32, "learning_rate": 3e-4, "beta2": 0.98},
+    "dpo": {"steps": 40, "batch_size": 32, "learning_rate": 2e-5, "beta2": 0.98},
+    "grpo": {"steps": 40, "batch_size": 64, "learning_rate": 4e-4, "beta2": 0.98},
+    "pairs": {"questions": 200, "samples": 8, "temperature": 1.0, "max_new_tokens": 40},
+    "evaluation": {"test_items": 250, "samples": 4, "max_new_tokens": 40},
+}
+_SMOKE_LEG = {"steps": 2, "batch_size": 4, "learning_rate": 1e-4, "beta2": 0.98}
+_MODEL_ROAD: Tables = {
+    "group_size": 8,
+    "max_new_tokens": 256,
+    "max_length": 1024,
+    "sft": {"steps": 200, "batch_size": 32, "micro_batch": 4, "learning_rate": 2e-4, "schedule": "cosine"},
+    "dpo": {"steps": 100, "batch_size": 32, "micro_batch": 4, "learning_rate": 5e-6},
+    "grpo": {"steps": 100, "batch_size": 64, "micro_batch": 8, "learning_rate": 1e-5},
+    "pairs": {"samples": 8, "temperature": 0.8, "max_new_tokens": 256},
+    "evaluation": {"test_items": 200, "max_new_tokens": 256, "batch_size": 32},
+}
+_ROADS: dict[str, Tables] = {"tiny": _TINY_ROAD, "model": _MODEL_ROAD}
+_FULL_LEGS = {
+    "tiny": {"sft": 6, "dpo": 80, "grpo": 120, "test_items": 500},
+    "model": {"sft": 1000, "dpo": 400, "grpo": 300, "test_items": 1319},
+}
+
 
 def preset_sizes(preset: Preset, model: str) -> Tables:
     """`train` and `evaluation` tables of a preset; `model` is the name the user gave."""
     chosen = _SIZES["tiny" if model == "tiny" else "model"][preset]
     return {table: dict(values) for table, values in chosen.items()}
+
+
+def road_sizes(preset: Preset, model: str) -> Tables:
+    """Sizes of the legs of a road (`ablations.road.Sizes`); `model` is the name the user gave."""
+    kind = "tiny" if model == "tiny" else "model"
+    sizes: Tables = {name: value.copy() if isinstance(value, dict) else value for name, value in _ROADS[kind].items()}
+    legs = ("sft", "dpo", "grpo")
+    if preset == "smoke":
+        small = {"group_size": 2, "pairs": {**sizes["pairs"], "samples": 4}}
+        few = {**sizes["evaluation"], "test_items": 8, "samples": 1}
+        return {**sizes, **small, **{leg: dict(_SMOKE_LEG) for leg in legs}, "evaluation": few}
+    if preset == "full":
+        longer = _FULL_LEGS[kind]
+        for leg in legs:
+            sizes[leg]["steps"] = longer[leg]
+        sizes["evaluation"]["test_items"] = longer["test_items"]
+    return sizes

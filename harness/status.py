@@ -6,12 +6,15 @@ A leaf: it imports nothing of the project.
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
 State = Literal["running", "done", "failed", "interrupted"]
+FILE = "status.json"
+LAUNCHER = "HARNESS_LAUNCHER"
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft")
 
 
@@ -45,33 +48,66 @@ class Status:
 class StatusFile:
     """The status of this process in its folder, with the time since it began."""
 
-    def __init__(self, folder: Path, steps: int) -> None:
-        self.path = folder / "status.json"
+    def __init__(self, folder: Path, steps: int, first: bool = True) -> None:
+        self.path = folder / FILE
         self.status = Status(steps=steps)
+        self.first = first
         self.started = time.monotonic()
 
     def say(self, **changes: Any) -> None:
-        """Changes fields and replaces the file."""
+        """Changes fields and replaces the file. Of several processes in a run only the first one says anything."""
+        if not self.first:
+            return
         for name, value in changes.items():
             setattr(self.status, name, value)
         self.status.seconds = round(time.monotonic() - self.started, 1)
-        partial = self.path.with_name("status.json.partial")
-        partial.write_text(json.dumps(asdict(self.status), indent=1), encoding="utf-8")
-        partial.replace(self.path)
+        replace(self.path, asdict(self.status))
 
     def failed(self, error: BaseException) -> None:
-        """Records the type and the first line of the message; the traceback belongs to the log."""
-        message = next(iter(str(error).splitlines()), "")
-        self.say(state="failed", error={"type": type(error).__name__, "message": message})
+        """Records the type and the first line of the message; the traceback belongs to the log.
+
+        Any process of a run may: the first error stands, and those that follow from it are not recorded.
+        """
+        found = read(self.path.parent)
+        if found.get("state", "running") == "running":
+            message = next(iter(str(error).splitlines()), "")
+            status = asdict(self.status) if self.first else found
+            told = {"type": type(error).__name__, "message": message}
+            replace(self.path, status | {"state": "failed", "error": told})
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What a folder's status says; empty where there is none."""
+    path = folder / FILE
+    status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return status
+
+
+def replace(path: Path, status: Mapping[str, Any]) -> None:
+    """Replaces a status file atomically."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(status, indent=1), encoding="utf-8")
+    partial.replace(path)
 
 
 def end_with_parent() -> None:
-    """Ends this process when the one that started it is gone: a killed command leaves nobody writing its records."""
-    parent = os.getppid()
+    """Ends this process when the one that started it is gone: a killed command leaves nobody writing its records.
+
+    Between the two may stand torchrun, which outlives a killed command: `HARNESS_LAUNCHER` is the command's number.
+    """
+    parent, launcher = os.getppid(), int(os.environ.get(LAUNCHER, "0"))
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and (not launcher or _alive(launcher)):
             time.sleep(1)
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

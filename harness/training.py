@@ -5,7 +5,7 @@ It shares the tables of `harness.config`. Sizes are in sequences and tokens; a *
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import tomli_w
 from pydantic import Field, model_validator
@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from harness.config import DataConfig, ModelConfig, PluginConfig, Table, without_none
 
 Method = Literal["sft", "dpo", "grpo"]
+METHODS: tuple[Method, ...] = ("sft", "dpo", "grpo")
 Prompt = Literal["bare", "think"]
 
 
@@ -20,7 +21,7 @@ class AdapterConfig(Table):
     """A low-rank adapter on the linear layers (LoRA, arXiv 2106.09685); without this table every weight is trained.
 
     `qlora` keeps the frozen base in 4-bit nf4 with double quantisation (arXiv 2305.14314); `dora` also learns the
-    magnitude of every column (arXiv 2402.09353).
+    magnitude of every column (arXiv 2402.09353). What is added to a weight is scaled by `alpha / rank`.
     """
 
     kind: Literal["lora", "qlora", "dora"] = "lora"
@@ -44,21 +45,40 @@ class OptimizerConfig(Table):
 
 
 class CheckpointConfig(Table):
-    """`every` steps the whole state is saved: weights, optimiser, schedule, random numbers. 0 saves none."""
+    """`every` steps, and after the last, the whole state is saved under `checkpoints/`; the newest `keep` stay.
 
+    The state is weights, optimiser, schedule and random numbers. 0 saves only when Ctrl-C ends the run.
+    """
+
+    folder: ClassVar[str] = "checkpoints"
     every: int = Field(default=0, ge=0)
     keep: int = Field(default=2, ge=1)
 
 
 class ShardConfig(Table):
-    """How the processes share the work: `ddp` copies everything, ZeRO-1, -2 and -3 and FSDP divide it."""
+    """How the processes of one machine share the work, each with a part of every batch.
+
+    `ddp` copies everything. ZeRO-1 divides the optimiser's state, ZeRO-2 the gradients too, ZeRO-3 and FSDP the weights
+    as well (arXiv 1910.02054, section 5; 2304.11277).
+    """
 
     processes: int = Field(default=1, ge=1)
     strategy: Literal["ddp", "zero1", "zero2", "zero3", "fsdp"] = "ddp"
 
+    @model_validator(mode="after")
+    def _something_to_share(self) -> "ShardConfig":
+        if self.processes == 1 and self.strategy != "ddp":
+            raise ValueError(
+                f"shard.strategy {self.strategy} divides among processes: set shard.processes to 2 or more"
+            )
+        return self
+
 
 class SftConfig(Table):
     """Supervised fine-tuning on completions only.
+
+    Usual learning rates: 2e-5 for all weights (TRL's default), 2e-4 for an adapter up to 13B and 1e-4 above
+    (arXiv 2305.14314, appendix B).
 
     Attributes:
         source: `solutions` renders question-and-answer data to `<think>` steps, `chat` takes JSON lines with `messages`
@@ -66,9 +86,11 @@ class SftConfig(Table):
             (rejection sampling, RFT, arXiv 2308.01825).
         files: what `chat` and `rollouts` read; `solutions` reads the run's data.
         annotations: keep GSM8K's calculator annotations `<<3*4=12>>` in the steps.
-        per_question: most completions of one question that `rollouts` keeps, distinct ones first.
-        packing: several examples in one sequence of `max_length` tokens.
+        per_question: most completions of one question that `rollouts` keeps, all distinct.
+        packing: whole examples share rows of `max_length` tokens, without seeing each other (best-fit decreasing, arXiv
+            2404.10830); `optimizer.batch_size` then counts rows.
         loss: `nll`, or `dft` (arXiv 2508.05629).
+        max_length: longer examples are dropped and counted, never cut.
     """
 
     source: Literal["solutions", "chat", "rollouts"] = "solutions"
@@ -79,6 +101,12 @@ class SftConfig(Table):
     loss: Literal["nll", "dft"] = "nll"
     max_length: int = Field(default=1024, ge=2)
 
+    @model_validator(mode="after")
+    def _files_belong(self) -> "SftConfig":
+        if (self.source == "solutions") == bool(self.files):
+            raise ValueError("sft.source chat and rollouts need sft.files; solutions reads the run's data instead")
+        return self
+
 
 class PairsConfig(Table):
     """How pairs are chosen from graded rollouts, the `items.jsonl` of evaluations.
@@ -88,21 +116,35 @@ class PairsConfig(Table):
         policy: `random` right against wrong, `best_worst`, `best_mu2sigma` (arXiv 2502.16825), `hard` negatives.
         length_ratio: keeps pairs whose lengths differ by at most this factor; 0 keeps all.
         per_prompt: most pairs of a prompt.
-        samples: completions of a prompt where they are sampled here.
+        reward: what `best_worst` and `best_mu2sigma` go by; its components are recorded with every pair.
+        questions: how many of the data's questions are sampled here, drawn by the run's seed; 0 takes all.
+        samples: completions of a question where they are sampled here.
     """
 
     rollouts: tuple[str, ...] = ()
     policy: Literal["random", "best_worst", "best_mu2sigma", "hard"] = "random"
     length_ratio: float = Field(default=0.0, ge=0)
     per_prompt: int = Field(default=4, ge=1)
+    reward: str = "sparse"
+    questions: int = Field(default=0, ge=0)
     samples: int = Field(default=8, ge=2)
     temperature: float = Field(default=0.8, gt=0)
     max_new_tokens: int = Field(default=256, ge=1)
-    reward: str = "sparse"
+
+    @model_validator(mode="after")
+    def _ratio_is_a_factor(self) -> "PairsConfig":
+        if 0 < self.length_ratio < 1:
+            raise ValueError(f"length_ratio {self.length_ratio:g} would keep no pair; give 1 or more, or 0 for all")
+        return self
 
 
 class DpoConfig(Table):
-    """Preference optimisation. What is not given has the default of the loss's paper (`harness.trainers.losses`)."""
+    """Preference optimisation. What is not given has the default of the loss's paper (`harness.trainers.losses`).
+
+    Attributes:
+        loss: dpo, ipo, rpo, ld_dpo, r_dpo, simpo, orpo or kto.
+        max_length: pairs with more tokens, prompt included, are left out and counted.
+    """
 
     loss: str = "dpo"
     settings: dict[str, float] = Field(default_factory=dict, description="of the loss, as beta, gamma, alpha")
@@ -113,28 +155,65 @@ class DpoConfig(Table):
 class GrpoConfig(Table):
     """Reinforcement learning from a registered reward.
 
-    A step samples `optimizer.batch_size` completions, `group_size` of each prompt.
+    A step trains on `optimizer.batch_size` completions, `group_size` of each prompt.
 
     Attributes:
-        kl: weight of the KL term to the starting model; `None` is the objective's own.
+        objective: by name, an exact configuration (`docs/objectives.md`).
+        updates: steps that share one sampling of `updates * optimizer.batch_size` completions, papers' mini-batches.
+            With 1 every step is on-policy and no ratio is ever clipped.
+        kl: weight of the divergence from the starting model; `None` is the objective's own, 0 is none.
         entropy: weight of the entropy bonus.
-        rollout: who samples: `transformers` or `vllm` in the training process.
+        rollout: who samples: `transformers` or `vllm` in the training process, or `server`, a vLLM started as
+            `harness.trainers.rollouts.served` says.
+        server: of rollout `server`, its base URL, as http://127.0.0.1:8000/v1.
+        sampling_rounds: most rounds in which dynamic sampling replaces dead groups, per sampling.
+        reward_seconds: how long a plugin's reward may take for one batch; a batch that takes longer is unscorable.
         keep_completions: steps whose completions stay on disk; the newest are kept.
     """
 
     reward: str
     objective: str = "grpo"
     group_size: int = Field(default=8, ge=2)
+    updates: int = Field(default=1, ge=1)
     max_new_tokens: int = Field(default=256, ge=1)
     temperature: float = Field(default=1.0, gt=0)
     kl: float | None = Field(default=None, ge=0)
     entropy: float = Field(default=0.0, ge=0)
-    rollout: Literal["transformers", "vllm"] = "transformers"
+    rollout: Literal["transformers", "vllm", "server"] = "transformers"
+    server: str = ""
+    sampling_rounds: int = Field(default=10, ge=1)
+    reward_seconds: float = Field(default=60.0, gt=0)
     keep_completions: int = Field(default=200, ge=0)
+
+    @model_validator(mode="after")
+    def _server_belongs(self) -> "GrpoConfig":
+        if (self.rollout == "server") != self.server.startswith(("http://", "https://")):
+            raise ValueError("rollout server and server = URL belong together, as http://127.0.0.1:8000/v1")
+        return self
+
+
+class MeasureConfig(Table):
+    """Accuracy of the trained model on the first `test_items` of the test split; `temperature` 0 is greedy.
+
+    `before` measures the model before training as well.
+    """
+
+    test_items: int = Field(ge=1)
+    samples: int = Field(default=1, ge=1)
+    temperature: float = Field(default=1.0, ge=0)
+    max_new_tokens: int = Field(default=256, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    before: bool = False
+
+    @model_validator(mode="after")
+    def _draws_differ(self) -> "MeasureConfig":
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(f"evaluation.samples {self.samples} at temperature 0 would all be equal")
+        return self
 
 
 class TrainRun(Table):
-    """One run. Exactly the table of its method is given."""
+    """One run. Exactly the table of its method is given; `evaluation` measures the result."""
 
     method: Method
     seed: int = Field(default=0, ge=0)
@@ -148,11 +227,14 @@ class TrainRun(Table):
     sft: SftConfig | None = None
     dpo: DpoConfig | None = None
     grpo: GrpoConfig | None = None
+    evaluation: MeasureConfig | None = None
     plugins: tuple[PluginConfig, ...] = ()
+    module: ClassVar[str] = "harness.trainers.run"
+    resumes: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _one_method(self) -> "TrainRun":
-        given = [name for name in ("sft", "dpo", "grpo") if getattr(self, name) is not None]
+        given = [name for name in METHODS if getattr(self, name) is not None]
         if given != [self.method]:
             raise ValueError(f"a {self.method} run needs the table [{self.method}] and no other; given: {given}")
         return self
@@ -170,6 +252,15 @@ class TrainRun(Table):
                 f"optimizer.batch_size {batch} must be a multiple of grpo.group_size {self.grpo.group_size}"
             )
         return self
+
+    @property
+    def label(self) -> str:
+        named = self.dpo.loss if self.dpo else self.grpo.objective if self.grpo else ""
+        return " / ".join([self.method, *([named] if named else []), f"seed {self.seed}"])
+
+    @property
+    def steps(self) -> int:
+        return self.optimizer.steps
 
     @property
     def micro_batch(self) -> int:

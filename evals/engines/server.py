@@ -99,7 +99,7 @@ class ServerEngine:
             "seed": request.seed,
             **({"stop": list(sampling.stop)} if sampling.stop else {}),
         }
-        answer = self._asked("POST", f"{self.base_url}/completions", body)
+        answer = self.asked("POST", f"{self.base_url}/completions", body)
         try:
             choice, tokens = answer["choices"][0], answer["usage"]["completion_tokens"]
             text, reason = choice["text"], choice["finish_reason"]
@@ -109,7 +109,7 @@ class ServerEngine:
             raise EngineError(f"{self.base_url}: ended a completion with {reason!r}; expected stop or length")
         return Completion(index, text, int(tokens), reason, request.seed)
 
-    def _asked(self, method: str, url: str, body: dict[str, Any] | None) -> Any:
+    def asked(self, method: str, url: str, body: dict[str, Any] | None) -> Any:
         """The answer to a request, tried again while what fails may pass."""
         for attempt in range(self.attempts):
             try:
@@ -145,7 +145,7 @@ def served(base_url: str, model: str) -> str:
     Raises:
         EngineError: there is no server, or it serves several models and none by this name.
     """
-    answer = ServerEngine(base_url, model, attempts=3, timeout=30)._asked("GET", f"{base_url}/models", None)
+    answer = ServerEngine(base_url, model, attempts=3, timeout=30).asked("GET", f"{base_url}/models", None)
     names = [str(entry.get("id")) for entry in answer.get("data", [])] if isinstance(answer, dict) else []
     if model in names:
         return model

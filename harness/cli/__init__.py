@@ -5,9 +5,13 @@ import typer
 from harness.cli.ablate import ablate
 from harness.cli.audit import audit
 from harness.cli.compare import compare
+from harness.cli.doctor import doctor
 from harness.cli.eval import evaluate_command
+from harness.cli.pairs import pairs
 from harness.cli.report import report
 from harness.cli.rewards import rewards
+from harness.cli.road import road
+from harness.cli.train import train
 from harness.cli.verify import verify
 
 app = typer.Typer(
@@ -19,11 +23,15 @@ app = typer.Typer(
 )
 app.command()(ablate)
 app.command()(report)
+app.command()(train)
+app.command()(pairs)
+app.command()(road)
 app.command(name="eval")(evaluate_command)
 app.command()(compare)
 app.command()(rewards)
 app.command()(audit)
 app.command()(verify)
+app.command()(doctor)
 
 
 @app.callback()

@@ -102,6 +102,7 @@ def schedule(model: str, jobs: int) -> tuple[int, dict[str, str]]:
 
 def announce(console: "Console", cells: "Sequence[CellRun]", folder: Path) -> None:
     """Says before anything starts what will run and about how long it takes."""
+    from harness.config import RunConfig
     from harness.duration import rough_minutes
 
     waiting = [cell for cell in cells if cell.state == "pending"]
@@ -109,6 +110,7 @@ def announce(console: "Console", cells: "Sequence[CellRun]", folder: Path) -> No
     failed = sum(cell.state == "failed" for cell in cells)
     notes = [f"{len(waiting)} to run", f"{done} done", *([f"{failed} failed (--retry-failed)"] if failed else [])]
     console.print(f"{folder}: {len(cells)} cells: {', '.join(notes)}", highlight=False, soft_wrap=True)
-    if waiting and waiting[0].config.model.name != "tiny":
-        minutes = rough_minutes(waiting[0].config)
+    first = waiting[0].config if waiting else None
+    if isinstance(first, RunConfig) and first.model.name != "tiny":
+        minutes = rough_minutes(first)
         console.print(f"roughly {minutes:.0f} minutes a cell on two CPU cores, less on a GPU", highlight=False)

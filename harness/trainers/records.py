@@ -9,20 +9,33 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from harness.trainers.checkpoints import Companion, flush
+
+METRICS = "metrics.jsonl"
+TIMING = "timing.jsonl"
+
 Row = Callable[[Mapping[str, Any]], dict[str, Any]]
 """From a trainer's logs of one step to what `metrics.jsonl` says of it, without the step's number."""
 
 
-class Records(TrainerCallback):  # type: ignore[misc]  # transformers ships no type information that mypy follows
+class Records(Companion):
     """Appends one line a step to `metrics.jsonl` (deterministic) and to `timing.jsonl` (wall seconds).
 
     Args:
         row: which logs are a step's metrics; what is not finite is written as null, never as zero.
+        phases: seconds by phase since it was last called, to stand beside the step's.
     """
 
-    def __init__(self, folder: Path, row: Row, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        row: Row,
+        phases: Callable[[], Mapping[str, float]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.folder = folder
         self.row = row
+        self.phases = phases
         self.clock = clock
         self.started = clock()
 
@@ -40,13 +53,32 @@ class Records(TrainerCallback):  # type: ignore[misc]  # transformers ships no t
         # The closing summary of a run has `train_loss` instead.
         if not state.is_world_process_zero or logs is None or "loss" not in logs:
             return
-        metrics = {"step": state.global_step, **{name: finite(value) for name, value in self.row(logs).items()}}
-        self._append("metrics.jsonl", metrics)
-        self._append("timing.jsonl", {"step": state.global_step, "seconds": round(self.clock() - self.started, 3)})
+        step = {"step": state.global_step}
+        self._append(METRICS, step | {name: finite(value) for name, value in self.row(logs).items()})
+        phases = self.phases() if self.phases else {}
+        timing = {"seconds": self.clock() - self.started, **phases}
+        self._append(TIMING, step | {name: round(seconds, 3) for name, seconds in timing.items()})
 
-    def _append(self, name: str, row: dict[str, Any]) -> None:
+    def on_checkpoint(self, checkpoint: Path) -> None:
+        """Whoever goes on from the checkpoint finds the lines up to its step."""
+        for name in (METRICS, TIMING):
+            flush(self.folder / name)
+
+    def _append(self, name: str, row: Mapping[str, Any]) -> None:
         with (self.folder / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def rewind(folder: Path, step: int) -> None:
+    """Drops the lines after a step, and a last line that a crash tore: what is trained again is written again."""
+    for path in (folder / METRICS, folder / TIMING):
+        if path.is_file():
+            lines = path.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= step]
+            partial = path.with_name(f"{path.name}.partial")
+            partial.write_bytes(b"".join(kept))
+            flush(partial)
+            partial.replace(path)
 
 
 def finite(value: Any) -> Any:
@@ -54,7 +86,7 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class Heartbeat(TrainerCallback):  # type: ignore[misc]
+class Heartbeat(TrainerCallback):  # type: ignore[misc]  # transformers ships no type information that mypy follows
     """Tells after every step that the run is alive and where it is."""
 
     def __init__(self, beat: Callable[[int], None]) -> None:

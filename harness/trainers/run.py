@@ -9,10 +9,13 @@ import traceback
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from harness import threads
 from harness.status import PACKAGES, StatusFile, end_with_parent
+from harness.trainers import sharding
+from harness.trainers.measures import AFTER, BEFORE, sampled_tokens
 from harness.training import TrainRun
 
 METHODS = {"sft": "harness.trainers.sft", "dpo": "harness.trainers.preference", "grpo": "harness.trainers.grpo"}
@@ -24,12 +27,14 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = TrainRun.read(folder / "config.toml")
-        self.status = StatusFile(folder, self.config.optimizer.steps)
+        self.first = sharding.rank() == 0
+        self.status = StatusFile(folder, self.config.optimizer.steps, self.first)
 
     def run(self) -> None:
         """Imports the heavy libraries only here, so that a bad config fails at once."""
         config = self.config
         self.status.say(phase="load")
+        sharding.join(config)
         from rewards import plugins
 
         for plugin in config.plugins:
@@ -37,30 +42,68 @@ class Run:
         from transformers import set_seed
 
         from evals.data import load
-        from harness import chat, weights
-        from harness.trainers.records import Heartbeat, Records
+        from harness import alignment, chat, weights
 
-        set_seed(config.seed)
         method = import_module(METHODS[config.method])
         tokenizer = weights.tokenizer(config.model.path)
-        model = weights.model(config.model.path)
+        alignment.require(tokenizer, config.prompt, alignment.stop_tokens(Path(config.model.path)))
+        quantised = config.adapter is not None and config.adapter.kind == "qlora"
+        model = weights.model(config.model.path, quantised)
         versions = {name: version(name) for name in PACKAGES}
-        self.status.say(phase="train", template=chat.template_hash(tokenizer), versions=versions)
+        step = self.resume()
+        if config.evaluation and config.evaluation.before:
+            self.measure("base", model, tokenizer, BEFORE)
+        self.status.say(phase="train", step=step, template=chat.template_hash(tokenizer), versions=versions)
         items = load(Path(config.data.train)) if config.data else []
-        callbacks = [
+        # Here, because a run that is started again does not measure again: an adapter's first weights are drawn next.
+        set_seed(config.seed)
+        trained = method.train(config, model, tokenizer, items, self.folder, self.callbacks(method, tokenizer))
+        if self.first:
+            self.keep(trained, tokenizer)
+
+    def resume(self) -> int:
+        """Makes the records say what the last checkpoint knows, and nothing later; returns its step, 0 for none."""
+        from harness.trainers import checkpoints, records
+
+        folder = self.folder / self.config.checkpoint.folder
+        step = checkpoints.step_of(checkpoints.last(folder))
+        if self.first:
+            checkpoints.clean(folder)
+            records.rewind(self.folder, step)
+        return step
+
+    def callbacks(self, method: ModuleType, tokenizer: Any) -> list[Any]:
+        from harness.trainers.checkpoints import TemplateHash
+        from harness.trainers.loop import Interruption
+        from harness.trainers.records import Heartbeat, Records
+
+        return [
             Records(self.folder, method.metrics_row),
             Heartbeat(lambda step: self.status.say(step=step)),
+            TemplateHash(tokenizer, self.config.prompt),
+            Interruption(),
         ]
-        trained = method.train(config, model, tokenizer, items, self.folder, callbacks)
+
+    def measure(self, phase: str, model: Any, tokenizer: Any, file: str) -> None:
+        """Measures once: what is measured is kept by a resumed run."""
+        from harness.trainers.measures import measure
+
+        path = self.folder / file
+        if self.first and not path.is_file():
+            self.status.say(phase=phase)
+            measure(self.config, model, tokenizer, path, lambda done, of: self.status.say(graded=done, to_grade=of))
+            self.status.say(graded=0, to_grade=0)
+
+    def keep(self, trained: Any, tokenizer: Any) -> None:
+        """Writes the trained weights and measures them."""
+        from harness.trainers import adapters
+
         self.status.say(phase="save")
-        save(trained, tokenizer, self.folder / "model")
-        self.status.say(state="done", phase="done")
-
-
-def save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """The final weights as safetensors, with the tokenizer."""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+        kept = adapters.save(trained, tokenizer, self.folder, self.config.prompt)
+        if self.config.evaluation:
+            self.measure("test", kept, tokenizer, AFTER)
+        tokens = sampled_tokens(self.folder, self.config.optimizer.batch_size) if self.config.grpo else None
+        self.status.say(state="done", phase="done", generated_tokens=tokens)
 
 
 def main() -> None:

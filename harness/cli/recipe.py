@@ -1,0 +1,181 @@
+"""The TOML file of `harness train`: read, checked all at once, then resolved into the run that it asks for."""
+
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from harness.config import DataConfig, ModelConfig, PluginConfig, Table
+from harness.training import (
+    METHODS,
+    AdapterConfig,
+    CheckpointConfig,
+    DpoConfig,
+    GrpoConfig,
+    MeasureConfig,
+    Method,
+    OptimizerConfig,
+    Prompt,
+    SftConfig,
+    ShardConfig,
+    TrainRun,
+)
+
+
+class BadRecipe(ValueError):
+    """The file or a `--set` cannot be used; each line of the message is one problem and its fix."""
+
+
+class Recipe(Table):
+    """What the file may say. Names are resolved as on the command line; paths are those of the working directory.
+
+    Attributes:
+        model: tiny, a model folder or a hub id.
+        data: tiny, gsm8k, a hub id or a folder; by default what goes with the model.
+        data_path: original files, a folder or TRAIN.jsonl,TEST.jsonl.
+        prompt: bare or think; by default what the model was trained with, else think.
+        plugins: Python files that register rewards.
+    """
+
+    model: str = "tiny"
+    data: str = ""
+    data_path: str = ""
+    prompt: Prompt | None = None
+    seed: int = Field(default=0, ge=0)
+    plugins: tuple[str, ...] = ()
+    optimizer: OptimizerConfig
+    adapter: AdapterConfig | None = None
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    shard: ShardConfig = ShardConfig()
+    sft: SftConfig | None = None
+    dpo: DpoConfig | None = None
+    grpo: GrpoConfig | None = None
+    evaluation: MeasureConfig | None = None
+
+
+def read(file: Path, changes: Sequence[str]) -> Recipe:
+    """The file with `KEY=VALUE` changes over it. Raises `BadRecipe`, or pydantic's `ValidationError`."""
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadRecipe(f"{file}: {error.strerror}; give a TOML file, as examples/grpo-tiny.toml") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRecipe(f"{file}: not TOML: {error}") from error
+    for change in changes:
+        _apply(table, change)
+    return Recipe.model_validate(table)
+
+
+def _apply(table: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    *path, last = key.split(".")
+    if not (equals and last and all(path)):
+        raise BadRecipe(f"--set {change}: give KEY=VALUE, as optimizer.steps=20")
+    for part in path:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise BadRecipe(f"--set {change}: {part} is a value, not a table")
+    table[last] = _value(text)
+
+
+def _value(text: str) -> Any:
+    """A TOML value where the text is one, else the text: `20`, `true` and `[1, 2]`, but also `grpo` without quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def resolved(method: Method, recipe: Recipe, progress: Callable[[int, int], None]) -> TrainRun:
+    """The run: names checked first, then data and model found; the embedded base, if it has to be made, comes last.
+
+    Raises `BadRecipe`, `DataError`, `SourceError` or pydantic's `ValidationError`.
+    """
+    plugins = _plugins(recipe)
+    problems = list(_problems(method, recipe))
+    if problems:
+        raise BadRecipe("\n".join(problems))
+    data = _data(recipe)
+    model = _model(recipe, progress)
+    return TrainRun(
+        method=method,
+        prompt=recipe.prompt or _prompt(model),
+        model=model,
+        data=data,
+        plugins=plugins,
+        **{name: getattr(recipe, name) for name in _SAME},
+    )
+
+
+_SAME = ("seed", "optimizer", "adapter", "checkpoint", "shard", "sft", "dpo", "grpo", "evaluation")
+
+
+def _plugins(recipe: Recipe) -> tuple[PluginConfig, ...]:
+    from rewards import plugins
+
+    loaded = [plugins.load(Path(path)) for path in recipe.plugins]
+    return tuple(PluginConfig(path=str(plugin.path), sha256=plugin.sha256) for plugin in loaded)
+
+
+def _problems(method: Method, recipe: Recipe) -> Iterator[str]:
+    import rewards
+    from harness.trainers import losses, objectives
+
+    if getattr(recipe, method) is None:
+        yield f"harness train {method} needs a table [{method}]"
+    for other in METHODS:
+        if other != method and getattr(recipe, other) is not None:
+            yield f"harness train {method} has no use for the table [{other}]"
+    try:
+        if recipe.grpo:
+            objectives.objective(recipe.grpo.objective)
+            rewards.parse(recipe.grpo.reward)
+        if recipe.dpo:
+            losses.loss(recipe.dpo.loss).values(recipe.dpo.settings)
+            rewards.parse(recipe.dpo.pairs.reward)
+    except (rewards.RewardError, objectives.UnknownObjective, losses.UnknownLoss, losses.BadSetting) as error:
+        yield str(error)
+    yield from _adapter_problems(recipe)
+    for file in (*(recipe.sft.files if recipe.sft else ()), *(recipe.dpo.pairs.rollouts if recipe.dpo else ())):
+        if not Path(file).exists():
+            yield f"{file}: no such file or folder"
+
+
+def _adapter_problems(recipe: Recipe) -> Iterator[str]:
+    if (Path(recipe.model) / "adapter_config.json").is_file():
+        yield f"{recipe.model}: an adapter alone is not trained on; give the merged weights, model/ beside it"
+    if recipe.adapter is None or recipe.adapter.kind != "qlora":
+        return
+    if find_spec("bitsandbytes") is None:
+        yield "adapter.kind qlora: bitsandbytes is not installed: pip install 'reward-harness[qlora]'"
+    if recipe.shard.strategy in ("zero3", "fsdp"):
+        yield f"adapter.kind qlora: not with shard.strategy {recipe.shard.strategy}; give ddp, zero1 or zero2"
+
+
+def _data(recipe: Recipe) -> DataConfig | None:
+    """None where nothing asks for questions: SFT on files of its own, and no evaluation."""
+    from harness import sources
+
+    if recipe.sft and recipe.sft.source != "solutions" and not (recipe.data or recipe.data_path or recipe.evaluation):
+        return None
+    name = recipe.data or ("tiny" if recipe.model == "tiny" else "gsm8k")
+    return sources.data(name, [Path(part).expanduser() for part in recipe.data_path.split(",") if part])
+
+
+def _model(recipe: Recipe, progress: Callable[[int, int], None]) -> ModelConfig:
+    from harness import sources
+
+    return sources.model(recipe.model, "default", progress)
+
+
+def _prompt(model: ModelConfig) -> Prompt:
+    """What the model was trained with; the embedded base knows bare questions only."""
+    from harness import chat
+
+    known = chat.trained_with(Path(model.path))
+    if known is None:
+        return "bare" if model.name == "tiny" else "think"
+    return "bare" if known.prompt == "bare" else "think"

@@ -1,0 +1,150 @@
+"""`harness train METHOD --config FILE.toml`."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.errors import told
+from harness.cli.recipe import BadRecipe, read, resolved
+from harness.training import METHODS, TrainRun
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FAILED = 1
+INTERRUPTED = 130
+# Seconds between two plain lines, as in a log file.
+EVERY = 15.0
+MEASURED = {"before": "accuracy before", "evaluation": "accuracy after "}
+
+
+def train(
+    method: Annotated[str, typer.Argument(help="sft, dpo or grpo.", metavar="METHOD")],
+    config: Annotated[Path, typer.Option(help="TOML file; examples/ has one for each method and size.")],
+    override: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Over the file, as optimizer.steps=20.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run. Default: results/train/NAME-OF-THE-FILE.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines; progress goes to stderr.")] = False,
+) -> None:
+    """Train a model, by supervised fine-tuning, on preferences, or with a registered reward.
+
+    Interrupted or killed, the same command goes on from the last checkpoint.
+
+    Example: harness train grpo --config examples/grpo-tiny.toml --set grpo.objective=dapo
+    """
+    from filelock import FileLock, Timeout
+    from rich.console import Console
+
+    from evals.data import DataError
+    from harness import launch
+    from harness.cli.request import base_progress
+    from harness.sources import SourceError
+    from rewards import RewardError
+
+    errors = Console(stderr=True)
+    folder = out or Path("results") / "train" / config.stem
+    with told(BadRecipe, DataError, RewardError, SourceError):
+        chosen = next((known for known in METHODS if known == method), None)
+        if chosen is None:
+            raise BadRecipe(f"{method}: give {', '.join(METHODS)}")
+        recipe = read(config, override or [])
+        with base_progress(errors) as progress:
+            run = resolved(chosen, recipe, progress)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / ".lock", timeout=0):
+                lay(folder, run)
+                with watching(errors, run.optimizer.steps) as watch:
+                    launch.start(folder, run, watch)
+        except Timeout as error:
+            raise BadRecipe(f"{folder} is being trained by another process; wait for it, or give --out") from error
+        except KeyboardInterrupt:
+            typer.echo(f"interrupted; {folder} keeps what is done, the same command goes on from there", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+    found = outcome(folder, run)
+    typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines(folder, run, found)))
+    if found["state"] != "done":
+        raise typer.Exit(FAILED)
+
+
+def lay(folder: Path, run: TrainRun) -> None:
+    """Writes the run's config; raises `BadRecipe` where the folder holds another run."""
+    from ablations.plan import conflicts
+
+    path = folder / "config.toml"
+    if not path.is_file():
+        run.write(path)
+        return
+    changed = conflicts(TrainRun.read(path).model_dump(), run.model_dump())
+    if changed:
+        raise BadRecipe(f"{folder} holds another run ({'; '.join(changed)}); give --out, or remove the folder")
+
+
+@contextmanager
+def watching(console: "Console", steps: int) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yields what shows a run's status: a bar on a terminal, a plain line now and then elsewhere."""
+    from rich.progress import Progress
+
+    told_at = time.monotonic()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("start", total=steps)
+
+        def show(status: dict[str, Any]) -> None:
+            nonlocal told_at
+            text = describe(status)
+            bar.update(task, completed=status["step"], description=text)
+            if not console.is_terminal and time.monotonic() - told_at >= EVERY:
+                told_at = time.monotonic()
+                console.print(f"{text}, step {status['step']}/{steps}", soft_wrap=True, highlight=False)
+
+        yield show
+
+
+def describe(status: dict[str, Any]) -> str:
+    graded = f" {status['graded']}/{status['to_grade']}" if status["to_grade"] else ""
+    return f"{status['phase']}{graded}"
+
+
+def outcome(folder: Path, run: TrainRun) -> dict[str, Any]:
+    """What the run's files say of it: state, time, the last step's metrics and, where measured, the accuracies."""
+    from harness.trainers.measures import AFTER, BEFORE, summary_of
+
+    status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
+    steps = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines() if status["step"] else []
+    return {
+        "folder": str(folder),
+        "method": run.method,
+        "state": status["state"],
+        "error": status["error"],
+        "seconds": status["seconds"],
+        "step": status["step"],
+        "last": json.loads(steps[-1]) if steps else None,
+        "before": summary_of(folder / BEFORE),
+        "evaluation": summary_of(folder / AFTER),
+    }
+
+
+def lines(folder: Path, run: TrainRun, found: dict[str, Any]) -> list[str]:
+    """The outcome for people."""
+    if found["state"] != "done":
+        error = found["error"] or {"type": found["state"], "message": f"after step {found['step']}"}
+        return [f"{folder}: {error['type']}: {error['message']}; the whole log is {folder / 'log.txt'}"]
+    told = [f"{run.method} of {run.model.name}: {found['step']} steps in {found['seconds']:.0f} s"]
+    told += [f"  {label} {_accuracy(found[key])}" for key, label in MEASURED.items() if found[key]]
+    return [*told, f"  {folder / 'model'} holds the weights, {folder}/ the records"]
+
+
+def _accuracy(measured: dict[str, Any]) -> str:
+    found = measured["accuracy"]
+    if found["value"] is None:
+        return f"none: no gold of {measured['items']} questions can be scored"
+    interval = f" ({found['low']:.1%} to {found['high']:.1%})" if found["low"] is not None else ""
+    return f"{found['value']:.1%}{interval} on {measured['items']} questions"
