@@ -162,6 +162,7 @@ def ours(task: dict[str, Any], model: Any, tokenizer: Any, folder: Path) -> dict
             group_size=task["group_size"],
             max_new_tokens=task["new_tokens"],
             rollout=task["rollout"],
+            kl=0.0,
         ),
     )
     watch, own = stopwatch(), Own(grpo.Trainer)

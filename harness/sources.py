@@ -31,7 +31,9 @@ def model(name: str, recipe: str, progress: Progress, chat: bool = True) -> Mode
     if name == "tiny":
         folder, label = tiny.base_folder(recipe, progress), "tiny"
     elif local.is_dir():
-        folder, label = local.resolve(), local.resolve().name
+        folder = local.resolve()
+        # Of what `harness train` leaves, the run's name says more.
+        label = folder.parent.name if folder.name in ("model", "adapter") else folder.name
     else:
         folder, label = _downloaded(name), name
     check_model(folder, chat)

@@ -6,6 +6,7 @@ from harness.cli.ablate import ablate
 from harness.cli.audit import audit
 from harness.cli.compare import compare
 from harness.cli.doctor import doctor
+from harness.cli.estimate import estimate
 from harness.cli.eval import evaluate_command
 from harness.cli.pairs import pairs
 from harness.cli.report import report
@@ -32,6 +33,7 @@ app.command()(rewards)
 app.command()(audit)
 app.command()(verify)
 app.command()(doctor)
+app.command()(estimate)
 
 
 @app.callback()

@@ -23,6 +23,7 @@ from evals.data import Item
 from harness import chat
 from harness.trainers import adapters, loop, rollouts, step_log
 from harness.trainers.advantages import ESTIMATORS, Scored
+from harness.trainers.checkpoints import Checkpointed
 from harness.trainers.completions import Completions
 from harness.trainers.dynamic_sampling import Sampled, drawn, refill
 from harness.trainers.objectives import Objective, objective
@@ -39,7 +40,7 @@ class BadObjective(ValueError):
     """The run's sizes do not suit its objective."""
 
 
-class Trainer(GRPOTrainer):  # type: ignore[misc]  # TRL ships no type information
+class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no type information
     """The trainer of `run`. Prompts are rendered by `harness.chat`, the same as at evaluation."""
 
     def __init__(self, run: TrainRun, folder: Path, model: Any, **arguments: Any) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from trl import DPOTrainer, KTOTrainer
 
+from harness.trainers.checkpoints import Checkpointed
 from harness.trainers.length_bias import completion_logps, pearson
 from harness.trainers.sequence_losses import tail_weights
 
 Inputs = Mapping[str, torch.Tensor]
 
 
-class Measured:
+class Measured(Checkpointed):
     """Beside a TRL trainer: a step's correlation of implicit reward and length goes to its logs as `length_bias`."""
 
     accelerator: Any
@@ -42,7 +43,7 @@ class Measured:
             # Other callbacks format every value as a number; in the records it is null.
             logs["length_bias"] = math.nan if found is None else found
             self.seen.clear()
-        super().log(logs, start_time)  # type: ignore[misc]  # the TRL trainer beside this class
+        super().log(logs, start_time)
 
 
 class PairTrainer(Measured, DPOTrainer):  # type: ignore[misc]  # TRL ships no type information

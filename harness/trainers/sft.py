@@ -18,6 +18,7 @@ from trl import SFTTrainer
 from evals.data import Item, load
 from harness import chat
 from harness.trainers import adapters, conversations, loop, rejection
+from harness.trainers.checkpoints import Checkpointed
 from harness.trainers.demonstrations import Demonstration, Demonstrations, solutions
 from harness.training import SftConfig, TrainRun
 
@@ -32,7 +33,7 @@ class PackingLeaks(ValueError):
     """The model's attention crosses from one packed example to the next."""
 
 
-class Trainer(SFTTrainer):  # type: ignore[misc]  # TRL ships no type information
+class Trainer(Checkpointed, SFTTrainer):  # type: ignore[misc]  # TRL ships no type information
     """TRL's trainer, except that it counts tokens by step, and packs only where packed examples stay apart."""
 
     checked = False

@@ -25,7 +25,7 @@ from transformers import TrainingArguments
 from benchmarks.overlay import overlay
 from harness import launch, threads
 from harness.trainers import checkpoints, loop, sharding
-from harness.training import AdapterConfig, CheckpointConfig, OptimizerConfig, ShardConfig, TrainRun
+from harness.training import CheckpointConfig, OptimizerConfig, ShardConfig, TrainRun
 
 ROOT = Path(__file__).parents[3]
 METHODS = ("sft", "dpo", "grpo")
@@ -169,23 +169,15 @@ def test_two_processes_do_what_one_does(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("strategy", "adapter"),
-    [
-        pytest.param("zero2", None, id="ZeRO-2"),
-        pytest.param("zero3", None, id="ZeRO-3"),
-        pytest.param("zero3", AdapterConfig(rank=4), id="ZeRO-3 of an adapter"),
-    ],
-)
+@pytest.mark.parametrize("strategy", ["zero2", "zero3"])
 def test_a_divided_run_goes_on_where_one_of_its_processes_was_killed(
-    lay: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, strategy: str, adapter: AdapterConfig | None
+    lay: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
     changes = {
         "shard": ShardConfig(processes=2, strategy=strategy),
         "optimizer": OptimizerConfig(steps=60, batch_size=8, learning_rate=1e-3),
         "checkpoint": CheckpointConfig(every=10),
-        "adapter": adapter,
     }
     whole, killed = lay("sft", "whole", **changes), lay("sft", "killed", **changes)
     run = TrainRun.read(whole / "config.toml")
