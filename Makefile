@@ -18,10 +18,10 @@ quickstart: setup
 	$(BIN)/harness ablate --rewards sparse,format_answer --name quickstart
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 slow: setup
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n auto --dist loadfile -m slow
 
 check: setup
 	$(BIN)/ruff check .

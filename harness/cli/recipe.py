@@ -106,11 +106,11 @@ def resolved(method: Method, recipe: Recipe, progress: Callable[[int, int], None
         model=model,
         data=data,
         plugins=plugins,
-        **{name: getattr(recipe, name) for name in _SAME},
+        **{name: getattr(recipe, name) for name in SAME},
     )
 
 
-_SAME = ("seed", "optimizer", "adapter", "checkpoint", "shard", "sft", "dpo", "grpo", "evaluation")
+SAME = ("seed", "optimizer", "adapter", "checkpoint", "shard", "sft", "dpo", "grpo", "evaluation")
 
 
 def _plugins(recipe: Recipe) -> tuple[PluginConfig, ...]:
@@ -139,6 +139,8 @@ def _problems(method: Method, recipe: Recipe) -> Iterator[str]:
     except (rewards.RewardError, objectives.UnknownObjective, losses.UnknownLoss, losses.BadSetting) as error:
         yield str(error)
     yield from _adapter_problems(recipe)
+    if recipe.dpo and recipe.shard.processes > 1 and not recipe.dpo.pairs.rollouts:
+        yield "dpo.pairs.rollouts is empty: with several processes, sample first (harness eval MODEL --split train)"
     for file in (*(recipe.sft.files if recipe.sft else ()), *(recipe.dpo.pairs.rollouts if recipe.dpo else ())):
         if not Path(file).exists():
             yield f"{file}: no such file or folder"

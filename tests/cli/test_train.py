@@ -9,11 +9,15 @@ import tomli_w
 from typer.testing import CliRunner, Result
 
 from harness.cli import app
-from harness.cli.recipe import BadRecipe, read
+from harness.cli.recipe import SAME, BadRecipe, read
+from harness.config import DataConfig, ModelConfig
 from harness.tiny import base, tokenizer
 from harness.tiny.problems import write_split
 from harness.tiny.recipe import Recipe as TinyRecipe
+from harness.trainers.sharding import deepspeed
+from harness.training import Method, TrainRun
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 RECIPE: dict[str, Any] = {
     "optimizer": {"steps": 2, "batch_size": 4, "learning_rate": 1e-3},
     "sft": {"max_length": 128},
@@ -86,13 +90,19 @@ def test_a_run_from_the_command_line_leaves_weights_records_and_its_accuracy(hom
         ("grpo", {**without(RECIPE, "sft"), "grpo": {**GRPO, "objective": "grop"}}, (), "did you mean grpo"),
         ("dpo", {**without(RECIPE, "sft"), "dpo": {"loss": "simp"}}, (), "did you mean simpo"),
         ("dpo", {**without(RECIPE, "sft"), "dpo": {"pairs": {"rollouts": ["gone"]}}}, (), "gone: no such file"),
+        ("dpo", {**without(RECIPE, "sft"), "dpo": {"loss": "simpo", "settings": {"alpha": 1}}}, (), "alpha"),
+        ("dpo", {**without(RECIPE, "sft"), "dpo": {}, "shard": {"processes": 2}}, (), "sample first"),
+        ("sft", {**RECIPE, "adapter": {"kind": "qlora"}}, ("--set", "shard={strategy=\"zero3\", processes=2}"), "not with shard.strategy"),
+        ("grpo", {**without(RECIPE, "sft"), "grpo": {**GRPO, "rollout": "server"}}, (), "belong together"),
         ("sft", RECIPE, ("--set", "optimizer.micro_batch=3"), "multiple"),
         ("sft", RECIPE, ("--set", "plugins=['gone.py']"), "gone.py"),
     ],
     ids=[
         "unknown method", "missing table", "table of another method", "unknown key", "no optimizer", "no steps",
         "--set without =", "--set below a value", "no such model", "no such data", "unknown reward",
-        "unknown objective", "unknown loss", "no such rollouts", "batch does not divide", "no such plugin",
+        "unknown objective", "unknown loss", "no such rollouts",
+        "setting of another loss", "sampling on several processes", "qlora divided", "server without url",
+        "batch does not divide", "no such plugin",
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_with_the_fix(
@@ -126,8 +136,32 @@ def test_a_change_is_read_as_toml_and_else_as_text(tmp_path: Path, change: str, 
     assert value == found
 
 
-@pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("examples/*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_example_is_a_valid_recipe(path: Path) -> None:
     recipe = read(path, [])
     method = path.stem.split("-")[0]
     assert getattr(recipe, method) is not None
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "grpo"])
+def test_the_recipes_for_7b_make_a_sharded_config_that_fits_its_gpus(method: Method) -> None:
+    path = EXAMPLES / f"{method}-7b.toml"
+    recipe = read(path, [])
+    run = TrainRun(
+        method=method,
+        prompt="think",
+        model=ModelConfig(name=recipe.model, path="", fingerprint=""),
+        data=DataConfig(name="gsm8k", train="", test="", fingerprint=""),
+        **{name: getattr(recipe, name) for name in SAME},
+    )
+    config = deepspeed(run, on_cpu=False)
+    assert config["zero_optimization"]["stage"] == 3
+    assert config["bf16"] == {"enabled": True}
+    share = config["train_micro_batch_size_per_gpu"] * config["gradient_accumulation_steps"]
+    assert share * run.shard.processes == config["train_batch_size"] == run.optimizer.batch_size
+
+    done = CliRunner().invoke(app, ["estimate", "--config", str(path), "--gpu-gb", "80", "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["fits"] is True
+    assert found["per_gpu_gb"]["total"] < 80
