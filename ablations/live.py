@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.run import CellRun, Watch
@@ -84,19 +85,19 @@ class _Plain:
 
     def __init__(self, console: "Console") -> None:
         self.console = console
-        self.said: dict[str, str] = {}
+        self.said: dict[Path, str] = {}
         self.last = time.monotonic()
 
     def __call__(self, cells: Sequence[CellRun]) -> None:
         tick = time.monotonic() - self.last > PLAIN_SECONDS
         if not self.said:
             # What an earlier run finished is no news.
-            self.said = {cell.folder.name: cell.state for cell in cells if cell.process is None}
+            self.said = {cell.folder: cell.state for cell in cells if cell.process is None}
         for cell in cells:
             phase = _phase(cell)
             training = tick and phase == "train"
-            if self.said.get(cell.folder.name, "pending") != phase or training:
-                self.said[cell.folder.name] = phase
+            if self.said.get(cell.folder, "pending") != phase or training:
+                self.said[cell.folder] = phase
                 step = f", step {cell.status.get('step')}/{cell.config.steps}" if phase == "train" else ""
                 self.console.print(f"{cell.config.label}: {phase}{step}", highlight=False, soft_wrap=True)
         if tick:

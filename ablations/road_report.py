@@ -1,9 +1,7 @@
 """The table of a road, rebuilt from its records: one row for the start and one for every stop."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from ablations.files import json_lines, json_object, write
 from ablations.measures import Score, mean, score
 from ablations.records import read_items
 from ablations.road import Road, Stop, before, stops
+from ablations.tables import csv_text
 
 BASE = "base"
 
@@ -52,6 +51,9 @@ class Row:
         return Estimate(value, low, high, "seeds" if low is not None else "")
 
 
+COLUMNS = tuple(each.name for each in fields(Row))
+
+
 @dataclass(frozen=True)
 class RoadReport:
     """What `build` found and wrote."""
@@ -67,7 +69,7 @@ def build(root: Path) -> RoadReport:
     road = Road.read(root / "road.toml")
     rows = corrected([base_row(root, road), *(stop_row(root, road, stop) for stop in stops(road))])
     page = markdown(road, rows)
-    paths = (write(root / "table.md", page.encode()), write(root / "table.csv", to_csv(rows).encode()))
+    paths = (write(root / "table.md", page.encode()), write(root / "table.csv", csv_text(COLUMNS, rows).encode()))
     return RoadReport(road, rows, page, paths)
 
 
@@ -108,8 +110,6 @@ def stop_row(root: Path, road: Road, stop: Stop) -> Row:
 
 def corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
     """The rows with Holm's correction over all their tests."""
-    from dataclasses import replace
-
     from evals.statistics.holm import holm
 
     adjusted = holm([row.p for row in rows])
@@ -149,20 +149,6 @@ def _accuracy(scores: Iterable[Score]) -> dict[str, Any]:
 def _shares(scores: Iterable[Score]) -> dict[str, Any]:
     kept = list(scores)
     return {name: mean(getattr(each, name) for each in kept) for name in ("strict", "flexible", "format", "tokens")}
-
-
-def to_csv(rows: Sequence[Row]) -> str:
-    """`table.csv`: fractions with six significant digits, empty where there is no number."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    names = [each.name for each in fields(Row)]
-    writer.writerow(names)
-    writer.writerows([_plain(getattr(row, name)) for name in names] for row in rows)
-    return out.getvalue()
-
-
-def _plain(value: str | float | None) -> str:
-    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 HEAD = (

@@ -35,11 +35,16 @@ class Column:
 
 
 def to_csv(rows: Sequence[SummaryRow]) -> str:
-    """Return `table.csv`: fractions with six significant digits, empty where there is no number."""
+    """Return `table.csv`."""
+    return csv_text(COLUMNS, rows)
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[object]) -> str:
+    """Return the named attributes of rows: floats with six significant digits, empty where there is no number."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_plain(getattr(row, name)) for name in COLUMNS] for row in rows)
+    writer.writerow(columns)
+    writer.writerows([_plain(getattr(row, name)) for name in columns] for row in rows)
     return out.getvalue()
 
 

@@ -13,8 +13,9 @@ ours / plain, the median over the rounds, by the clock and by the CPU time of al
 that does other things at once. `reward and harness` is the share of our step that passes in the reward and in our own
 methods around TRL's.
 
-With `--rollout vllm`, ours samples by vLLM in the training process and the plain script as before: the ratio that a
-faster rollout wins. vLLM's packages are laid over the environment (`benchmarks/overlay.py`).
+With `--rollout decoder` or `vllm`, ours samples in that way and the plain script as before: the ratio that a faster
+rollout wins. The draws are then others, so seconds are compared per token sampled as well. vLLM's packages are laid over
+the environment (`benchmarks/overlay.py`).
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def main() -> None:
     parser.add_argument("--completions", type=int, default=64, help="of a step")
     parser.add_argument("--group-size", type=int, default=8)
     parser.add_argument("--new-tokens", type=int, default=40)
-    parser.add_argument("--rollout", default="transformers", choices=["transformers", "vllm"], help="of our side")
+    parser.add_argument(
+        "--rollout", default="transformers", choices=["transformers", "decoder", "vllm"], help="of our side"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="for machines")
     asked = parser.parse_args()
@@ -75,6 +78,9 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     return {
         "ratio": statistics.median(a["seconds"] / b["seconds"] for a, b in zip(ours, plain, strict=True)),
         "cpu_ratio": statistics.median(a["cpu_seconds"] / b["cpu_seconds"] for a, b in zip(ours, plain, strict=True)),
+        "token_ratio": statistics.median(
+            (a["seconds"] / a["tokens"]) / (b["seconds"] / b["tokens"]) for a, b in zip(ours, plain, strict=True)
+        ),
         "own_share": statistics.median(run["own_share"] for run in ours),
         "phases": ours[0]["phases"],
         "tokens": {side: runs[side][0]["tokens"] for side in SIDES},
@@ -258,7 +264,8 @@ def table(asked: argparse.Namespace, found: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"ours / plain: {found['ratio']:.3f} by the clock, {found['cpu_ratio']:.3f} by CPU time; "
+            f"ours / plain: {found['ratio']:.3f} by the clock, {found['cpu_ratio']:.3f} by CPU time, "
+            f"{found['token_ratio']:.3f} by the clock per token sampled; "
             f"reward and harness take {found['own_share']:.1%} of our step.",
         ]
     )

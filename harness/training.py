@@ -163,7 +163,8 @@ class GrpoConfig(Table):
             With 1 every step is on-policy and no ratio is ever clipped.
         kl: weight of the divergence from the starting model; `None` is the objective's own, 0 is none.
         entropy: weight of the entropy bonus.
-        rollout: who samples: `transformers` or `vllm` in the training process, or `server`, a vLLM started as
+        rollout: who samples: `transformers` (TRL's own way), `decoder` (that of the evaluations, in which finished
+            completions leave the batch) or `vllm` in the training process, or `server`, a vLLM started as
             `harness.trainers.rollouts.served` says.
         server: of rollout `server`, its base URL, as http://127.0.0.1:8000/v1.
         sampling_rounds: most rounds in which dynamic sampling replaces dead groups, per sampling.
@@ -179,7 +180,7 @@ class GrpoConfig(Table):
     temperature: float = Field(default=1.0, gt=0)
     kl: float | None = Field(default=None, ge=0)
     entropy: float = Field(default=0.0, ge=0)
-    rollout: Literal["transformers", "vllm", "server"] = "transformers"
+    rollout: Literal["transformers", "decoder", "vllm", "server"] = "transformers"
     server: str = ""
     sampling_rounds: int = Field(default=10, ge=1)
     reward_seconds: float = Field(default=60.0, gt=0)

@@ -28,6 +28,8 @@ DEFAULTS: dict[str, Any] = {
 }
 # Rows of a step where nobody says.
 BATCH = 256
+# What a run's `grpo.rollout` is to an estimate; the others sample on the weights in training.
+ROLLOUTS = {"vllm": "colocated", "server": "separate"}
 STAGES = {"ddp": 0, "zero1": 1, "zero2": 2, "zero3": 3, "fsdp": 3}
 
 
@@ -117,7 +119,7 @@ def _method(recipe: Recipe) -> dict[str, Any]:
         "group": grpo.group_size,
         "completion": grpo.max_new_tokens,
         "sequence": grpo.max_new_tokens + PROMPT_TOKENS,
-        "rollout": "colocated" if grpo.rollout == "vllm" else "transformers",
+        "rollout": ROLLOUTS.get(grpo.rollout, "transformers"),
     }
 
 

@@ -29,6 +29,7 @@ from harness.trainers.dynamic_sampling import Sampled, drawn, refill
 from harness.trainers.objectives import Objective, objective
 from harness.trainers.phases import PhaseClock
 from harness.trainers.records import Records
+from harness.trainers.rollouts.decoding import decoded
 from harness.trainers.scoring import Sample, Scorer, settled
 from harness.trainers.step_log import groups, metrics_row
 from harness.training import GrpoConfig, TrainRun
@@ -69,14 +70,17 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         self.phases.tokens("train", int(inputs["prompt_mask"].sum() + inputs["completion_mask"].sum()))
         return super().compute_loss(model, inputs, *arguments, **named)
 
-    def _generate_single_turn(self, *arguments: Any, **named: Any) -> Any:
+    def _generate_single_turn(self, prompt_ids: Sequence[Sequence[int]], *arguments: Any, **named: Any) -> Any:
         # As TRL would within the call: here it has a phase of its own.
         if self.use_vllm and self.state.global_step != self._last_loaded_step:
             with self.phases("sync"):
                 self.vllm_generation.sync_weights()
             self._last_loaded_step: int = self.state.global_step
         with self.phases("rollout"):
-            completion_ids, logprobs = super()._generate_single_turn(*arguments, **named)
+            if self.table.rollout == "decoder":
+                completion_ids, logprobs = decoded(self, prompt_ids), None
+            else:
+                completion_ids, logprobs = super()._generate_single_turn(prompt_ids, *arguments, **named)
         self.phases.tokens("rollout", sum(map(len, completion_ids)))
         return completion_ids, logprobs
 
@@ -266,7 +270,7 @@ def train(
     for callback in callbacks:
         if isinstance(callback, Records):
             callback.phases = trainer.phases.take
-    if table(run).rollout != "transformers":
+    if table(run).rollout in ("vllm", "server"):
         longest = max(len(chat.encode(tokenizer, chat.messages(item.question, run.prompt))) for item in items)
         rollouts.attach(trainer, rollouts.engine(run, folder, longest + table(run).max_new_tokens, trainer))
     return loop.fit(trainer)

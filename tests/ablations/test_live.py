@@ -75,3 +75,17 @@ def test_plain_lines_tell_changes_only(tmp_path: Path, capsys: pytest.CaptureFix
         "sparse / grpo / seed 0: train, step 1/10",
         "sparse / grpo / seed 0: done",
     ]
+
+
+def test_runs_whose_folders_have_one_name_are_told_apart(tmp_path: Path) -> None:
+    for parent in ("a", "b"):
+        (tmp_path / parent).mkdir()
+    cells = [
+        cell(tmp_path / "a" / "seed-0", state="done"),
+        cell(tmp_path / "b" / "seed-0", state="running", phase="train", step=5),
+    ]
+    out = io.StringIO()
+    with live.view(Console(file=out, force_terminal=False)) as watch:
+        watch(cells)
+        watch(cells)
+    assert out.getvalue().splitlines() == ["sparse / grpo / seed 0: train, step 5/10"]

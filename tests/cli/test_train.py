@@ -23,6 +23,7 @@ RECIPE: dict[str, Any] = {
     "sft": {"max_length": 128},
     "evaluation": {"test_items": 4, "max_new_tokens": 4, "before": True},
 }
+DIVIDED = {"strategy": "zero3", "processes": 2}
 GRPO = {"reward": "format_answer", "group_size": 2, "max_new_tokens": 4}
 
 
@@ -92,7 +93,7 @@ def test_a_run_from_the_command_line_leaves_weights_records_and_its_accuracy(hom
         ("dpo", {**without(RECIPE, "sft"), "dpo": {"pairs": {"rollouts": ["gone"]}}}, (), "gone: no such file"),
         ("dpo", {**without(RECIPE, "sft"), "dpo": {"loss": "simpo", "settings": {"alpha": 1}}}, (), "alpha"),
         ("dpo", {**without(RECIPE, "sft"), "dpo": {}, "shard": {"processes": 2}}, (), "sample first"),
-        ("sft", {**RECIPE, "adapter": {"kind": "qlora"}}, ("--set", "shard={strategy=\"zero3\", processes=2}"), "not with shard.strategy"),
+        ("sft", {**RECIPE, "adapter": {"kind": "qlora"}, "shard": DIVIDED}, (), "not with shard.strategy"),
         ("grpo", {**without(RECIPE, "sft"), "grpo": {**GRPO, "rollout": "server"}}, (), "belong together"),
         ("sft", RECIPE, ("--set", "optimizer.micro_batch=3"), "multiple"),
         ("sft", RECIPE, ("--set", "plugins=['gone.py']"), "gone.py"),

@@ -56,6 +56,22 @@ def with_optimizer(run: TrainRun, **changes: Any) -> TrainRun:
     return run.model_copy(update={"optimizer": run.optimizer.model_copy(update=changes)})
 
 
+def test_the_decoder_samples_as_trl_does_where_nothing_is_left_to_chance(run: TrainRun, tmp_path: Path) -> None:
+    """Two steps at a temperature near 0: equal completions, so equal rewards, lengths and gradients."""
+    cold = with_grpo(run, reward="random", temperature=1e-4)
+    _, theirs = train(cold, tmp_path / "transformers")
+    _, ours = train(with_grpo(cold, rollout="decoder"), tmp_path / "decoder")
+    for key in ("length", "accuracy", "truncated"):
+        assert [row[key] for row in ours] == [row[key] for row in theirs]
+
+
+def test_equal_seeds_decode_equal_completions(run: TrainRun, tmp_path: Path) -> None:
+    decoder = with_grpo(run, reward="random", rollout="decoder")
+    for name in ("a", "b"):
+        train(decoder, tmp_path / name)
+    assert (tmp_path / "a" / "metrics.jsonl").read_bytes() == (tmp_path / "b" / "metrics.jsonl").read_bytes()
+
+
 @dataclass(frozen=True)
 class Half(rewards.Reward):
     """Half of the questions teach: in the others all completions are worth the same."""
