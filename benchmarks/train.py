@@ -14,8 +14,8 @@ that does other things at once. `reward and harness` is the share of our step th
 methods around TRL's.
 
 With `--rollout decoder` or `vllm`, ours samples in that way and the plain script as before: the ratio that a faster
-rollout wins. The draws are then others, so seconds are compared per token sampled as well. vLLM's packages are laid over
-the environment (`benchmarks/overlay.py`).
+rollout wins. The draws are then others, so seconds are compared per token sampled as well. vLLM's packages are laid
+over the environment (`benchmarks/overlay.py`).
 """
 
 from __future__ import annotations
