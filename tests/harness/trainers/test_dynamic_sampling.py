@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.trainers.dynamic_sampling import Sampled, drawn, refill, spliced
 from harness.trainers.scoring import Sample
 
 SIZE = 3
+# No completion is numbered so.
+PAD = 10_000
 
 
 class World:
@@ -34,16 +36,16 @@ class World:
 
 
 def tensors(samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
-    """Padded as TRL pads: prompts on the left, completions on the right, 99 in the place of tokens."""
+    """Padded as TRL pads: prompts on the left, completions on the right, PAD in the place of tokens."""
     width = max(sample.tokens for sample in samples)
-    ids = torch.full((len(samples), width), 99)
+    ids = torch.full((len(samples), width), PAD)
     for row, sample in enumerate(samples):
         ids[row, : sample.tokens] = int(sample.completion)
     return {
         "completion_ids": ids,
-        "completion_mask": (ids != 99).long(),
+        "completion_mask": (ids != PAD).long(),
         "prompt_ids": ids.flip(1),
-        "prompt_mask": (ids != 99).long().flip(1),
+        "prompt_mask": (ids != PAD).long().flip(1),
         "advantages": torch.tensor([float(sample.completion) for sample in samples]),
         "num_items_in_batch": torch.tensor(0),
     }
@@ -68,7 +70,7 @@ def refilled(
                 cache[number] = world.sampled(count)
             return cache[number][rank]
 
-        batch, left = refill(first[rank], draw, teaches, SIZE, rounds, (rank, processes), pad=99)
+        batch, left = refill(first[rank], draw, teaches, SIZE, rounds, (rank, processes), pad=PAD)
         results.append(batch)
         dropped.append(left)
     return results, dropped, len(cache)
@@ -80,6 +82,7 @@ def refilled(
     alive=st.lists(st.booleans(), min_size=1, max_size=12),
     rounds=st.integers(1, 4),
 )
+@example(processes=3, groups=4, alive=[False, True, False, False], rounds=3)
 def test_rows_and_samples_stay_together_and_none_is_lost(
     processes: int, groups: int, alive: list[bool], rounds: int
 ) -> None:
