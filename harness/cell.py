@@ -37,7 +37,7 @@ class Cell:
         from transformers import set_seed
 
         from evals.data import load
-        from harness import chat, weights
+        from harness import alignment, chat, weights
         from harness.trainers import grpo
         from harness.trainers.measures import sampled_tokens
         from harness.trainers.records import Curve, Heartbeat, Records
@@ -45,6 +45,7 @@ class Cell:
         config = self.config
         set_seed(config.seed)
         tokenizer = weights.tokenizer(config.model.path)
+        alignment.require(tokenizer, config.prompt, alignment.stop_tokens(Path(config.model.path)))
         model = weights.model(config.model.path)
         self.say(template=chat.template_hash(tokenizer), versions={name: version(name) for name in PACKAGES})
         items, dev, test = splits(config, load)
@@ -63,6 +64,7 @@ class Cell:
         measure.test(trained, "")
         trained.save_pretrained(self.folder / "model")
         tokenizer.save_pretrained(self.folder / "model")
+        chat.save_template_hash(self.folder / "model", tokenizer, config.prompt)
         batch = config.train.prompts_per_step * config.train.group_size
         self.say(state="done", phase="done", generated_tokens=sampled_tokens(self.folder, batch))
 
