@@ -73,7 +73,7 @@ def test_dpo_on_the_labelled_solutions_of_four_models(tmp_path: Path) -> None:
     assert rows[0]["loss"] == pytest.approx(0.6931, abs=1e-3)
     pairs = [json.loads(line) for line in (tmp_path / "dpo" / "pairs.jsonl").read_text().splitlines()]
     assert pairs
-    assert all(right[pair["chosen"]] and not right[pair["rejected"]] for pair in pairs)
+    assert all(right[pair["chosen"]["completion"]] and not right[pair["rejected"]["completion"]] for pair in pairs)
 
 
 def test_grpo_with_a_real_reward(tmp_path: Path) -> None:
