@@ -213,14 +213,10 @@ class MeasureConfig(Table):
         return self
 
 
-class TrainRun(Table):
-    """One run. Exactly the table of its method is given; `evaluation` measures the result."""
+class Settings(Table):
+    """What the file of a run and the resolved run say in the same words."""
 
-    method: Method
     seed: int = Field(default=0, ge=0)
-    prompt: Prompt
-    model: ModelConfig
-    data: DataConfig | None = Field(default=None, description="question and answer; SFT on `chat` files needs none")
     optimizer: OptimizerConfig
     adapter: AdapterConfig | None = None
     checkpoint: CheckpointConfig = CheckpointConfig()
@@ -229,6 +225,20 @@ class TrainRun(Table):
     dpo: DpoConfig | None = None
     grpo: GrpoConfig | None = None
     evaluation: MeasureConfig | None = None
+
+    @property
+    def micro_batch(self) -> int:
+        """Sequences in one forward pass of one process."""
+        return self.optimizer.micro_batch or max(1, self.optimizer.batch_size // self.shard.processes)
+
+
+class TrainRun(Settings):
+    """One run. Exactly the table of its method is given; `evaluation` measures the result."""
+
+    method: Method
+    prompt: Prompt
+    model: ModelConfig
+    data: DataConfig | None = Field(default=None, description="question and answer; SFT on `chat` files needs none")
     plugins: tuple[PluginConfig, ...] = ()
     module: ClassVar[str] = "harness.trainers.run"
     resumes: ClassVar[bool] = True
@@ -262,11 +272,6 @@ class TrainRun(Table):
     @property
     def steps(self) -> int:
         return self.optimizer.steps
-
-    @property
-    def micro_batch(self) -> int:
-        """Sequences in one forward pass of one process."""
-        return self.optimizer.micro_batch or max(1, self.optimizer.batch_size // self.shard.processes)
 
     def write(self, path: Path) -> None:
         path.write_text(tomli_w.dumps(without_none(self.model_dump())), encoding="utf-8")

@@ -15,6 +15,7 @@ LEAVES = {
     "harness.chat",
     "harness.threads",
     "harness.cache",
+    "harness.nearest",
     "harness.status",
     "harness.training",
     "harness.weights",

@@ -95,7 +95,7 @@ def from_recipe(recipe: Recipe, on_cpu: bool) -> dict[str, Any]:
         "gpus": shard.processes,
         "zero": STAGES[shard.strategy],
         "batch": optimizer.batch_size,
-        "micro_batch": optimizer.micro_batch or max(1, optimizer.batch_size // shard.processes),
+        "micro_batch": recipe.micro_batch,
         "steps": optimizer.steps,
         **_method(recipe),
     }

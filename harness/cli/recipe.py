@@ -6,30 +6,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
-from harness.config import DataConfig, ModelConfig, PluginConfig, Table
-from harness.training import (
-    METHODS,
-    AdapterConfig,
-    CheckpointConfig,
-    DpoConfig,
-    GrpoConfig,
-    MeasureConfig,
-    Method,
-    OptimizerConfig,
-    Prompt,
-    SftConfig,
-    ShardConfig,
-    TrainRun,
-)
+from harness.config import DataConfig, ModelConfig, PluginConfig
+from harness.training import METHODS, Method, Prompt, Settings, TrainRun
 
 
 class BadRecipe(ValueError):
     """The file or a `--set` cannot be used; each line of the message is one problem and its fix."""
 
 
-class Recipe(Table):
+class Recipe(Settings):
     """What the file may say. Names are resolved as on the command line; paths are those of the working directory.
 
     Attributes:
@@ -44,16 +29,7 @@ class Recipe(Table):
     data: str = ""
     data_path: str = ""
     prompt: Prompt | None = None
-    seed: int = Field(default=0, ge=0)
     plugins: tuple[str, ...] = ()
-    optimizer: OptimizerConfig
-    adapter: AdapterConfig | None = None
-    checkpoint: CheckpointConfig = CheckpointConfig()
-    shard: ShardConfig = ShardConfig()
-    sft: SftConfig | None = None
-    dpo: DpoConfig | None = None
-    grpo: GrpoConfig | None = None
-    evaluation: MeasureConfig | None = None
 
 
 def read(file: Path, changes: Sequence[str]) -> Recipe:
@@ -106,11 +82,8 @@ def resolved(method: Method, recipe: Recipe, progress: Callable[[int, int], None
         model=model,
         data=data,
         plugins=plugins,
-        **{name: getattr(recipe, name) for name in SAME},
+        **{name: getattr(recipe, name) for name in Settings.model_fields},
     )
-
-
-SAME = ("seed", "optimizer", "adapter", "checkpoint", "shard", "sft", "dpo", "grpo", "evaluation")
 
 
 def _plugins(recipe: Recipe) -> tuple[PluginConfig, ...]:

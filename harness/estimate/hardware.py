@@ -1,9 +1,9 @@
 """Accelerators by name, with the speeds that the makers' data sheets give and the share of them that is assumed."""
 
-import difflib
 from dataclasses import dataclass
 
 from harness.duration import TRAINING_FLOPS
+from harness.nearest import hint
 
 
 class UnknownAccelerator(ValueError):
@@ -59,9 +59,8 @@ ACCELERATORS = {
 def accelerator(name: str) -> Accelerator:
     """Looks an accelerator up. Raises `UnknownAccelerator`."""
     if name not in ACCELERATORS:
-        near = difflib.get_close_matches(name, ACCELERATORS, n=2)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise UnknownAccelerator(
-            f"--gpu {name}: {hint}There are {', '.join(ACCELERATORS)}; --gpu-gb sets the memory of another"
+            f"--gpu {name}: {hint(name, ACCELERATORS)}There are {', '.join(ACCELERATORS)}; "
+            "--gpu-gb sets the memory of another"
         )
     return ACCELERATORS[name]

@@ -3,11 +3,11 @@
 The table has what their `config.json` on the hub has, so that nothing has to be downloaded.
 """
 
-import difflib
 from dataclasses import replace
 from pathlib import Path
 
 from harness.estimate.architecture import Architecture, UnknownArchitecture, from_config, read
+from harness.nearest import hint
 
 # id, family, layers, hidden, intermediate, heads, kv heads, head width, vocabulary, tied
 _ROWS: tuple[tuple[str, str, int, int, int, int, int, int, int, bool], ...] = (
@@ -76,10 +76,8 @@ def find(name: str) -> Architecture:
     for known in ARCHITECTURES:
         if known.lower() == base.lower():
             return ARCHITECTURES[known]
-    near = difflib.get_close_matches(name, ARCHITECTURES, n=2)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise UnknownArchitecture(
-        f"{name}: not in the hub's cache, and nothing is downloaded here. {hint}"
+        f"{name}: not in the hub's cache, and nothing is downloaded here. {hint(name, ARCHITECTURES)}"
         "Give its config.json, or --params, --layers and --hidden"
     )
 

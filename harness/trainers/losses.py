@@ -5,10 +5,11 @@ r(y) = log pi(y|x) - log ref(y|x), a(y) = log pi(y|x) / |y|, s the logistic func
 where a configuration departs from its paper.
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from harness.nearest import hint
 
 Settings = Mapping[str, float]
 
@@ -137,9 +138,7 @@ _LOSSES = {
 def loss(name: str) -> Loss:
     """Looks a loss up. Raises `UnknownLoss` with the nearest names."""
     if name not in _LOSSES:
-        near = difflib.get_close_matches(name, _LOSSES, n=2)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownLoss(f"unknown preference loss {name!r}: {hint}There are {', '.join(_LOSSES)}")
+        raise UnknownLoss(f"unknown preference loss {name!r}: {hint(name, _LOSSES)}There are {', '.join(_LOSSES)}")
     return _LOSSES[name]
 
 

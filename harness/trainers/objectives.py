@@ -3,9 +3,10 @@
 `docs/objectives.md` lists where a paper is left, and why.
 """
 
-import difflib
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from harness.nearest import hint
 
 
 class UnknownObjective(ValueError):
@@ -137,9 +138,9 @@ _OBJECTIVES = {
 def objective(name: str) -> Objective:
     """Looks an objective up. Raises `UnknownObjective` with the nearest names."""
     if name not in _OBJECTIVES:
-        near = difflib.get_close_matches(name, _OBJECTIVES, n=2)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownObjective(f"unknown objective {name!r}: {hint}There are {', '.join(_OBJECTIVES)}")
+        raise UnknownObjective(
+            f"unknown objective {name!r}: {hint(name, _OBJECTIVES)}There are {', '.join(_OBJECTIVES)}"
+        )
     return _OBJECTIVES[name]
 
 

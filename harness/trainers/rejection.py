@@ -32,11 +32,7 @@ def read(files: Sequence[Path], style: Prompt, per_question: int, test: Collecti
         TestQuestions: rollouts of `test`.
     """
     rows = [row for file in files for row in rows_of(file)]
-    seen = {row.get("question") for row in rows} & set(test)
-    if seen:
-        raise TestQuestions(
-            f"{len(seen)} questions of the rollouts are test questions; sample others: harness eval --split train"
-        )
+    refuse_test_questions({row.get("question") for row in rows}, test)
     dropped: Counter[str] = Counter()
     kept: dict[str, dict[object, Demonstration]] = {}
     for row in rows:
@@ -50,6 +46,14 @@ def read(files: Sequence[Path], style: Prompt, per_question: int, test: Collecti
         else:
             dropped[reason] += 1
     return Demonstrations(tuple(d for mine in kept.values() for d in mine.values()), dropped)
+
+
+def refuse_test_questions(questions: Collection[object], test: Collection[str]) -> None:
+    """Raises `TestQuestions` where `questions` of rollouts are among those of the test split."""
+    if seen := set(questions) & set(test):
+        raise TestQuestions(
+            f"{len(seen)} questions of the rollouts are test questions; sample others: harness eval --split train"
+        )
 
 
 def _unfit(row: Row) -> str | None:

@@ -9,13 +9,13 @@ import tomli_w
 from typer.testing import CliRunner, Result
 
 from harness.cli import app
-from harness.cli.recipe import SAME, BadRecipe, read
+from harness.cli.recipe import BadRecipe, read
 from harness.config import DataConfig, ModelConfig
 from harness.tiny import base, tokenizer
 from harness.tiny.problems import write_split
 from harness.tiny.recipe import Recipe as TinyRecipe
 from harness.trainers.sharding import deepspeed
-from harness.training import Method, TrainRun
+from harness.training import Method, Settings, TrainRun
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RECIPE: dict[str, Any] = {
@@ -153,7 +153,7 @@ def test_the_recipes_for_7b_make_a_sharded_config_that_fits_its_gpus(method: Met
         prompt="think",
         model=ModelConfig(name=recipe.model, path="", fingerprint=""),
         data=DataConfig(name="gsm8k", train="", test="", fingerprint=""),
-        **{name: getattr(recipe, name) for name in SAME},
+        **{name: getattr(recipe, name) for name in Settings.model_fields},
     )
     config = deepspeed(run, on_cpu=False)
     assert config["zero_optimization"]["stage"] == 3
