@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import stdev
-from typing import Literal
+from typing import Any, Literal
 
 from ablations.measures import mean
 
@@ -29,6 +29,17 @@ class Estimate:
     def excludes_zero(self) -> bool:
         """Whether the whole interval lies on one side of zero."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def bounds(name: str, estimate: Estimate) -> dict[str, Any]:
+    """Return the columns of an estimate in a table: `name`, `name_low` and `name_high`."""
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def of_columns(row: object, name: str, unit: Unit) -> Estimate:
+    """Return the estimate that `bounds` wrote into the columns of a row."""
+    value, low, high = (getattr(row, name + end) for end in ("", "_low", "_high"))
+    return Estimate(value, low, high, unit if low is not None else "")
 
 
 def over_seeds(values: Iterable[float | None]) -> Estimate:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from ablations.records import Item
 
@@ -59,6 +60,12 @@ def mean(values: Iterable[float | None]) -> float | None:
     """Return the mean of the values that are there, or None when none is."""
     present = [float(value) for value in values if value is not None]
     return fmean(present) if present else None
+
+
+def means(scores: Iterable[Score], names: Iterable[str]) -> dict[str, Any]:
+    """Return the mean of the named measures over several files."""
+    found = list(scores)
+    return {name: mean(getattr(item, name) for item in found) for name in names}
 
 
 def anyone(_: Item) -> bool:

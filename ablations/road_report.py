@@ -7,10 +7,10 @@ from typing import Any
 
 from ablations.caption import DAGGER
 from ablations.digits import minutes, p_value, percent, whole, with_interval
-from ablations.estimates import Estimate, over_seeds, paired_p
+from ablations.estimates import Estimate, bounds, of_columns, over_seeds, paired_p
 from ablations.files import json_lines, json_object, write
-from ablations.measures import Score, mean, score
-from ablations.records import read_items
+from ablations.measures import Score, mean, means, score
+from ablations.records import Item, read_items
 from ablations.road import Road, Stop, before, stops
 from ablations.tables import csv_text
 
@@ -47,11 +47,13 @@ class Row:
     failed: int = 0
 
     def estimate(self, name: str) -> Estimate:
-        value, low, high = (getattr(self, name + end) for end in ("", "_low", "_high"))
-        return Estimate(value, low, high, "seeds" if low is not None else "")
+        return of_columns(self, name, "seeds")
 
 
 COLUMNS = tuple(each.name for each in fields(Row))
+
+Found = dict[tuple[Stop | None, int], Score]
+"""The scores of finished runs by stop and seed; those of the starting model stand under None."""
 
 
 @dataclass(frozen=True)
@@ -67,43 +69,51 @@ class RoadReport:
 def build(root: Path) -> RoadReport:
     """Writes `table.md` and `table.csv` of the road in `root`; no model, no clock, the same bytes every time."""
     road = Road.read(root / "road.toml")
-    rows = corrected([base_row(root, road), *(stop_row(root, road, stop) for stop in stops(road))])
+    found = measured(root, road)
+    rows = corrected([base_row(road, found), *(stop_row(root, road, stop, found) for stop in stops(road))])
     page = markdown(road, rows)
     paths = (write(root / "table.md", page.encode()), write(root / "table.csv", csv_text(COLUMNS, rows).encode()))
     return RoadReport(road, rows, page, paths)
 
 
-def base_row(root: Path, road: Road) -> Row:
+def measured(root: Path, road: Road) -> Found:
+    """What every finished run left, each file read once."""
+    found: Found = {}
+    for seed in road.seeds:
+        if items := read_items(Stop("sft").folder(root, seed) / "items_base.jsonl"):
+            found[None, seed] = score(items)
+        for stop in stops(road):
+            if items := _finished(stop.folder(root, seed)):
+                found[stop, seed] = score(items)
+    return found
+
+
+def base_row(road: Road, found: Found) -> Row:
     """The starting model, as each seed's SFT run measured it before it trained."""
-    scores = [score(read_items(Stop("sft").folder(root, seed) / "items_base.jsonl")) for seed in road.seeds]
-    found = [each for each in scores if each.n]
-    return Row(BASE, "", "", 0, _questions(found), **_accuracy(found), **_shares(found))
+    scores = [found[None, seed] for seed in road.seeds if (None, seed) in found]
+    return Row(BASE, "", "", 0, **_columns(scores))
 
 
-def stop_row(root: Path, road: Road, stop: Stop) -> Row:
-    ends = {seed: score(items) for seed in road.seeds if (items := _finished(root, stop, seed))}
-    starts = {seed: _started(root, road, stop, seed) for seed in ends}
-    statuses = [json_object(stop.folder(root, seed) / "status.json") for seed in ends]
+def stop_row(root: Path, road: Road, stop: Stop, found: Found) -> Row:
+    earlier = before(stop, road)
+    ends = {seed: found[stop, seed] for seed in road.seeds if (stop, seed) in found}
+    starts = {seed: found[earlier, seed].accuracy for seed in ends if (earlier, seed) in found}
     deltas = [
         end.accuracy - start
         for seed, end in ends.items()
-        if end.accuracy is not None and (start := starts[seed]) is not None
+        if end.accuracy is not None and (start := starts.get(seed)) is not None
     ]
-    delta, earlier = over_seeds(deltas), before(stop, road)
+    folders = [stop.folder(root, seed) for seed in ends]
     return Row(
         stop.method,
         stop.variant,
         BASE if earlier is None else " ".join(filter(None, (earlier.method, earlier.variant))),
         len(ends),
-        _questions(ends.values()),
-        **_accuracy(ends.values()),
-        **_shares(ends.values()),
-        delta=delta.value,
-        delta_low=delta.low,
-        delta_high=delta.high,
+        **_columns(ends.values()),
+        **bounds("delta", over_seeds(deltas)),
         p=paired_p(deltas),
-        minutes=mean(_minutes(stop.folder(root, seed)) for seed in ends),
-        generated_tokens=mean(status.get("generated_tokens") for status in statuses),
+        minutes=mean(_minutes(folder) for folder in folders),
+        generated_tokens=mean(json_object(folder / "status.json").get("generated_tokens") for folder in folders),
         failed=len(road.seeds) - len(ends),
     )
 
@@ -116,19 +126,11 @@ def corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
 
 
-def _finished(root: Path, stop: Stop, seed: int) -> Any:
-    """The items of a finished run; None where it is not."""
-    folder = stop.folder(root, seed)
+def _finished(folder: Path) -> tuple[Item, ...]:
+    """The items of a finished run; none where it is not."""
     path = folder / "status.json"
-    if not path.is_file() or json_object(path).get("state") != "done":
-        return None
-    return read_items(folder / "items.jsonl") or None
-
-
-def _started(root: Path, road: Road, stop: Stop, seed: int) -> float | None:
-    earlier = before(stop, road)
-    name = "items_base.jsonl" if earlier is None else "items.jsonl"
-    return score(read_items((earlier or stop).folder(root, seed) / name)).accuracy
+    done = path.is_file() and json_object(path).get("state") == "done"
+    return read_items(folder / "items.jsonl") if done else ()
 
 
 def _minutes(folder: Path) -> float | None:
@@ -137,18 +139,14 @@ def _minutes(folder: Path) -> float | None:
     return sum(seconds) / 60 if seconds else None
 
 
-def _questions(scores: Iterable[Score]) -> int:
-    return min((each.n for each in scores), default=0)
-
-
-def _accuracy(scores: Iterable[Score]) -> dict[str, Any]:
-    found = over_seeds(each.accuracy for each in scores)
-    return {"accuracy": found.value, "accuracy_low": found.low, "accuracy_high": found.high}
-
-
-def _shares(scores: Iterable[Score]) -> dict[str, Any]:
-    kept = list(scores)
-    return {name: mean(getattr(each, name) for each in kept) for name in ("strict", "flexible", "format", "tokens")}
+def _columns(scores: Iterable[Score]) -> dict[str, Any]:
+    """The columns that every row has, from the scores of its seeds."""
+    known = list(scores)
+    return {
+        "n": min((each.n for each in known), default=0),
+        **bounds("accuracy", over_seeds(each.accuracy for each in known)),
+        **means(known, ("strict", "flexible", "format", "tokens")),
+    }
 
 
 HEAD = (

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from ablations.files import write
+from harness import status
 from harness.config import RunConfig
 from harness.training import TrainRun
 
@@ -61,11 +62,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    path = folder / "status.json"
-    if not path.is_file():
-        return {"state": "pending"}
-    status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return status
+    return status.read(folder) or {"state": "pending"}
 
 
 def load(
@@ -105,7 +102,8 @@ def run(cells: Sequence[CellRun], jobs: int, environment: Mapping[str, str], wat
 def _start(cell: CellRun, environment: Mapping[str, str]) -> None:
     """Removes whatever an earlier attempt left, except the config, unless the run itself goes on from there."""
     for path in cell.folder.iterdir():
-        if path.is_file() and path.name != "config.toml" and not cell.config.resumes:
+        # How an earlier attempt ended is no news of this one.
+        if path.is_file() and (path.name == status.FILE or not (cell.config.resumes or path.name == "config.toml")):
             path.unlink()
     with (cell.folder / "log.txt").open("wb") as log:
         cell.process = _spawn(cell.config.module, cell.folder, environment, log)

@@ -6,11 +6,12 @@ from typing import Any
 
 from ablations.comparisons import Comparison, compare
 from ablations.curves import area, crossing, row_curves, threshold
-from ablations.estimates import Estimate, Unit, over_questions, over_seeds
-from ablations.measures import Score, Test, anyone, by_question, formatted, mean, score
+from ablations.estimates import Estimate, Unit, bounds, of_columns, over_questions, over_seeds
+from ablations.measures import Score, Test, anyone, by_question, formatted, mean, means, score
 from ablations.records import Cell, Item, Plan, Study
 
 BASE = "base"
+SHARES = ("strict", "flexible", "format", "tokens", "truncated")
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,7 @@ class SummaryRow:
 
     def estimate(self, name: str) -> Estimate:
         """Return `name` with its interval: accuracy, accuracy_given_format, given_format_delta or delta."""
-        value, low, high = (getattr(self, name + end) for end in ("", "_low", "_high"))
-        return Estimate(value, low, high, self.unit if low is not None else "")
+        return of_columns(self, name, self.unit)
 
 
 COLUMNS = tuple(f.name for f in fields(SummaryRow) if f.metadata.get("column", True))
@@ -96,12 +96,12 @@ def _row(plan: Plan, cells: Sequence[Cell], comparison: Comparison | None, reach
         seeds=len(done),
         failed=len(cells) - len(done),
         n=min((score(cell.items).n for cell in done), default=0),
-        **_bounds("accuracy", accuracy),
-        **_bounds("accuracy_given_format", _end(done, formatted)),
+        **bounds("accuracy", accuracy),
+        **bounds("accuracy_given_format", _end(done, formatted)),
         given_format_seeds=sum(_share(cell.items, formatted) is not None for cell in done),
-        **_bounds("given_format_delta", _change(done, formatted)),
-        **_bounds("delta", _change(done, anyone)),
-        **_shares([score(cell.items) for cell in done]),
+        **bounds("given_format_delta", _change(done, formatted)),
+        **bounds("delta", _change(done, anyone)),
+        **means((score(cell.items) for cell in done), SHARES),
         **_base_shares([score(cell.items_base) for cell in done]),
         greedy=mean(score(cell.items_greedy).accuracy for cell in done),
         area=mean(area(cell) for cell in done),
@@ -132,9 +132,9 @@ def _base(study: Study) -> list[SummaryRow]:
             data=study.plan.data,
             seeds=0,
             n=score(sampled).n,
-            **_bounds("accuracy", accuracy),
-            **_bounds("accuracy_given_format", given),
-            **_shares([score(cell.items_base) for cell in chosen.values()]),
+            **bounds("accuracy", accuracy),
+            **bounds("accuracy_given_format", given),
+            **means((score(cell.items_base) for cell in chosen.values()), SHARES),
             greedy=mean(greedy),
             unit="questions",
         )
@@ -162,18 +162,9 @@ def _share(items: Sequence[Item], among: Test) -> float | None:
     return measured.accuracy if among is anyone else measured.accuracy_given_format
 
 
-def _bounds(name: str, estimate: Estimate) -> dict[str, Any]:
-    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-
-
-def _shares(scores: Sequence[Score]) -> dict[str, Any]:
-    names = ("strict", "flexible", "format", "tokens", "truncated")
-    return {name: mean(getattr(item, name) for item in scores) for name in names}
-
-
 def _base_shares(scores: Sequence[Score]) -> dict[str, Any]:
-    names = ("accuracy", "format", "accuracy_given_format")
-    return {f"base_{name}": mean(getattr(item, name) for item in scores) for name in names}
+    found = means(scores, ("accuracy", "format", "accuracy_given_format"))
+    return {f"base_{name}": value for name, value in found.items()}
 
 
 def _minutes(done: Iterable[Cell]) -> float | None:

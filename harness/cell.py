@@ -79,18 +79,18 @@ class Measure:
 
     def rows(self, model: Any, split: str, temperature: float, samples: int) -> list[dict[str, Any]]:
         from evals.engines import Sampling
-        from evals.engines.transformers import TransformersEngine
-        from evals.evaluation import evaluate
-        from harness import chat
+        from harness.trainers.measures import graded
 
         config = self.cell.config
-        return evaluate(
-            TransformersEngine(model, self.tokenizer, config.evaluation.batch_size),
-            lambda question: chat.encode(self.tokenizer, chat.messages(question, config.prompt)),
+        return graded(
+            model,
+            self.tokenizer,
             self.items[split],
+            config.prompt,
             Sampling(config.train.max_new_tokens, temperature, seed=config.seed),
             samples,
-            lambda done: self.cell.say(graded=done, to_grade=samples * len(self.items[split])),
+            config.evaluation.batch_size,
+            lambda done, of: self.cell.say(graded=done, to_grade=of),
         )
 
     def test(self, model: Any, suffix: str) -> None:

@@ -150,6 +150,17 @@ def trained_with(folder: Path) -> Trained | None:
         raise OtherTemplate(f"{path}: not readable; copy it again from where the model was trained") from error
 
 
+def style_of(folder: Path, embedded: bool) -> Style:
+    """The prompt style of a model when nobody says: what it was trained with, where that is known, else `think`.
+
+    The embedded base knows bare questions only. Raises `OtherTemplate` where the record of a training is unreadable.
+    """
+    if embedded:
+        return "bare"
+    trained = trained_with(folder)
+    return next((style for style in STYLES if trained and style == trained.prompt), "think")
+
+
 def check_trained(folder: Path, tokenizer: Any, prompt: str) -> None:
     """Raises `OtherTemplate` where the model in `folder` was trained with another template or prompt style."""
     trained, template = trained_with(folder), template_hash(tokenizer)

@@ -8,6 +8,11 @@ from typing import Any
 ADAPTER = "adapter_config.json"
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds a low-rank adapter alone, to be laid over its base."""
+    return (folder / ADAPTER).is_file()
+
+
 class WeightsUnavailable(ValueError):
     """The weights cannot be loaded as asked; the message says what to do."""
 
@@ -40,7 +45,7 @@ def model(folder: str, quantised: bool = False) -> Any:
     Raises:
         WeightsUnavailable: bitsandbytes is missing, or an adapter's base is not where it was.
     """
-    if (Path(folder) / ADAPTER).is_file():
+    if is_adapter(Path(folder)):
         return _adapted(Path(folder))
     return _loaded(folder, _nf4() if quantised else None)
 

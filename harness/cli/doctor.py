@@ -15,7 +15,8 @@ FAILED = 1
 def doctor(
     model: Annotated[str, typer.Option(help="tiny, a model folder, or a hub id.")],
     style: Annotated[
-        Literal["bare", "think"] | None, typer.Option(help="The prompt style. Default: bare for tiny, else think.")
+        Literal["bare", "think"] | None,
+        typer.Option(help="Prompt style. Default: that of its training, else think."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
@@ -34,7 +35,7 @@ def doctor(
     with told(sources.SourceError), base_progress(Console(stderr=True)) as progress:
         found = sources.model(model, "default", progress)
     tokenizer = AutoTokenizer.from_pretrained(found.path)
-    prompt: chat.Style = style or ("bare" if model == "tiny" else "think")
+    prompt: chat.Style = style or chat.style_of(Path(found.path), model == "tiny")
     report = alignment.check(tokenizer, prompt, alignment.stop_tokens(Path(found.path)))
     about = {"model": found.name, "prompt": prompt, "template": chat.template_hash(tokenizer)}
     if as_json:

@@ -9,8 +9,6 @@ SPLITS = ("test", "train", "dev")
 # With lm-eval's filters over the same completions, or also with completions of its own.
 FILTERS, RUN = "lm-eval", "lm-eval-run"
 CHECKS = ("", FILTERS, RUN)
-# The embedded base was trained on bare questions.
-TINY_STYLE = "bare"
 
 
 class BadEvaluation(ValueError):
@@ -44,6 +42,7 @@ class Flags:
 def checked(flags: Flags) -> Flags:
     """The flags, if they go together; raises `BadEvaluation` with all problems at once."""
     from evals.prompts import FORMS
+    from harness.weights import is_adapter
 
     problems = [
         f"{name} {value}: give {', '.join(choice for choice in choices if choice)}"
@@ -63,7 +62,7 @@ def checked(flags: Flags) -> Flags:
         problems.append(f"--samples {flags.samples} at temperature 0 would all be equal; give --temperature")
     if not 0 < flags.top_p <= 1:
         problems.append(f"--top-p {flags.top_p}: give more than 0 and at most 1")
-    if flags.engine == "vllm" and (Path(flags.model) / "adapter_config.json").is_file():
+    if flags.engine == "vllm" and is_adapter(Path(flags.model)):
         problems.append(f"--engine vllm: {flags.model} is an adapter alone; give the merged weights, model/ beside it")
     if flags.check in (FILTERS, RUN) and find_spec("lm_eval") is None:
         problems.append(f"--check {flags.check}: lm-eval is not installed: pip install 'reward-harness[lm-eval]'")
@@ -90,9 +89,6 @@ def rerun_problems(flags: Flags) -> list[str]:
 
 def default_style(flags: Flags) -> str:
     """What the model was trained with where that is known."""
-    from harness.chat import trained_with
+    from harness.chat import style_of
 
-    if flags.model == "tiny":
-        return TINY_STYLE
-    known = trained_with(Path(flags.model))
-    return known.prompt if known else "think"
+    return style_of(Path(flags.model), flags.model == "tiny")

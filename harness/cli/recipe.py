@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.config import DataConfig, ModelConfig, PluginConfig
+from harness.config import DataConfig, PluginConfig
 from harness.training import METHODS, Method, Prompt, Settings, TrainRun
 
 
@@ -68,17 +68,19 @@ def _value(text: str) -> Any:
 def resolved(method: Method, recipe: Recipe, progress: Callable[[int, int], None]) -> TrainRun:
     """The run: names checked first, then data and model found; the embedded base, if it has to be made, comes last.
 
-    Raises `BadRecipe`, `DataError`, `SourceError` or pydantic's `ValidationError`.
+    Raises `BadRecipe`, `DataError`, `OtherTemplate`, `SourceError` or pydantic's `ValidationError`.
     """
+    from harness import chat, sources
+
     plugins = _plugins(recipe)
     problems = list(_problems(method, recipe))
     if problems:
         raise BadRecipe("\n".join(problems))
     data = _data(recipe)
-    model = _model(recipe, progress)
+    model = sources.model(recipe.model, "default", progress)
     return TrainRun(
         method=method,
-        prompt=recipe.prompt or _prompt(model),
+        prompt=recipe.prompt or chat.style_of(Path(model.path), model.name == "tiny"),
         model=model,
         data=data,
         plugins=plugins,
@@ -120,7 +122,9 @@ def _problems(method: Method, recipe: Recipe) -> Iterator[str]:
 
 
 def _adapter_problems(recipe: Recipe) -> Iterator[str]:
-    if (Path(recipe.model) / "adapter_config.json").is_file():
+    from harness import weights
+
+    if weights.is_adapter(Path(recipe.model)):
         yield f"{recipe.model}: an adapter alone is not trained on; give the merged weights, model/ beside it"
     if recipe.adapter is None or recipe.adapter.kind != "qlora":
         return
@@ -138,19 +142,3 @@ def _data(recipe: Recipe) -> DataConfig | None:
         return None
     name = recipe.data or ("tiny" if recipe.model == "tiny" else "gsm8k")
     return sources.data(name, [Path(part).expanduser() for part in recipe.data_path.split(",") if part])
-
-
-def _model(recipe: Recipe, progress: Callable[[int, int], None]) -> ModelConfig:
-    from harness import sources
-
-    return sources.model(recipe.model, "default", progress)
-
-
-def _prompt(model: ModelConfig) -> Prompt:
-    """What the model was trained with; the embedded base knows bare questions only."""
-    from harness import chat
-
-    known = chat.trained_with(Path(model.path))
-    if known is None:
-        return "bare" if model.name == "tiny" else "think"
-    return "bare" if known.prompt == "bare" else "think"

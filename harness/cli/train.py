@@ -36,7 +36,7 @@ def train(
 ) -> None:
     """Train a model, by supervised fine-tuning, on preferences, or with a registered reward.
 
-    Interrupted or killed, the same command goes on from the last checkpoint.
+    Interrupted or killed, the same command goes on from the last checkpoint; of a finished run it tells the result.
 
     Example: harness train grpo --config examples/grpo-tiny.toml --set grpo.objective=dapo
     """
@@ -44,14 +44,15 @@ def train(
     from rich.console import Console
 
     from evals.data import DataError
-    from harness import launch
+    from harness import launch, status
+    from harness.chat import OtherTemplate
     from harness.cli.request import base_progress
     from harness.sources import SourceError
     from rewards import RewardError
 
     errors = Console(stderr=True)
     folder = out or Path("results") / "train" / config.stem
-    with told(BadRecipe, DataError, RewardError, SourceError):
+    with told(BadRecipe, DataError, OtherTemplate, RewardError, SourceError):
         chosen = next((known for known in METHODS if known == method), None)
         if chosen is None:
             raise BadRecipe(f"{method}: give {', '.join(METHODS)}")
@@ -62,8 +63,9 @@ def train(
         try:
             with FileLock(folder / ".lock", timeout=0):
                 lay(folder, run)
-                with watching(errors, run.optimizer.steps) as watch:
-                    launch.start(folder, run, watch)
+                if status.read(folder).get("state") != "done":
+                    with watching(errors, run.optimizer.steps) as watch:
+                        launch.start(folder, run, watch)
         except Timeout as error:
             raise BadRecipe(f"{folder} is being trained by another process; wait for it, or give --out") from error
         except KeyboardInterrupt:
@@ -115,17 +117,15 @@ def describe(status: dict[str, Any]) -> str:
 
 def outcome(folder: Path, run: TrainRun) -> dict[str, Any]:
     """What the run's files say of it: state, time, the last step's metrics and, where measured, the accuracies."""
+    from harness import status
     from harness.trainers.measures import AFTER, BEFORE, summary_of
 
-    status = json.loads((folder / "status.json").read_text(encoding="utf-8"))
-    steps = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines() if status["step"] else []
+    told = status.read(folder)
+    steps = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines() if told["step"] else []
     return {
         "folder": str(folder),
         "method": run.method,
-        "state": status["state"],
-        "error": status["error"],
-        "seconds": status["seconds"],
-        "step": status["step"],
+        **{name: told[name] for name in ("state", "error", "seconds", "step")},
         "last": json.loads(steps[-1]) if steps else None,
         "before": summary_of(folder / BEFORE),
         "evaluation": summary_of(folder / AFTER),

@@ -9,6 +9,7 @@ ever read with `weights_only`.
 import os
 import random
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,11 +42,12 @@ class CutBatch(ValueError):
     """A checkpoint would fall between two steps that share one batch of completions."""
 
 
-class Companion(TrainerCallback):  # type: ignore[misc]  # transformers ships no type information that mypy follows
+class Companion(TrainerCallback, ABC):  # type: ignore[misc]  # transformers ships no type information mypy follows
     """A callback that has something to do with a checkpoint before it counts as complete, in the first process only."""
 
+    @abstractmethod
     def on_checkpoint(self, checkpoint: Path) -> None:
-        raise NotImplementedError
+        """Adds to the folder of a checkpoint, or makes sure that what belongs to it is on disk."""
 
 
 class TemplateHash(Companion):

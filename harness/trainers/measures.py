@@ -1,36 +1,58 @@
 """The accuracy of a trained model, by the verifier and never by a reward: the end of a run that has `[evaluation]`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.training import TrainRun
+from harness.training import Prompt, TrainRun
+
+if TYPE_CHECKING:
+    from evals.data import Item
+    from evals.engines import Sampling
+    from evals.evaluation import Row
 
 BEFORE, AFTER = "items_base.jsonl", "items.jsonl"
+
+
+def graded(
+    model: Any,
+    tokenizer: Any,
+    items: "Sequence[Item]",
+    prompt: Prompt,
+    sampling: "Sampling",
+    samples: int,
+    batch_size: int,
+    progress: Callable[[int, int], None],
+) -> "list[Row]":
+    """`samples` graded completions of every item by the model in memory; `progress` is told how many, of how many."""
+    from evals.engines.transformers import TransformersEngine
+    from evals.evaluation import evaluate
+    from harness import chat
+
+    return evaluate(
+        TransformersEngine(model, tokenizer, batch_size),
+        lambda question: chat.encode(tokenizer, chat.messages(question, prompt)),
+        items,
+        sampling,
+        samples,
+        lambda done: progress(done, samples * len(items)),
+    )
 
 
 def measure(run: TrainRun, model: Any, tokenizer: Any, path: Path, progress: Callable[[int, int], None]) -> None:
     """Writes the graded completions of the test split to `path`; `progress` is told how many, of how many."""
     from evals.data import load
     from evals.engines import Sampling
-    from evals.engines.transformers import TransformersEngine
-    from evals.evaluation import evaluate, write_rows
-    from harness import chat
+    from evals.evaluation import write_rows
 
     evaluation, data = run.evaluation, run.data
     assert evaluation is not None
     assert data is not None
     items = load(Path(data.test), evaluation.test_items)
-    rows = evaluate(
-        TransformersEngine(model, tokenizer, evaluation.batch_size),
-        lambda question: chat.encode(tokenizer, chat.messages(question, run.prompt)),
-        items,
-        Sampling(evaluation.max_new_tokens, evaluation.temperature, seed=run.seed),
-        evaluation.samples,
-        lambda done: progress(done, evaluation.samples * len(items)),
-    )
-    write_rows(path, rows)
+    sampling = Sampling(evaluation.max_new_tokens, evaluation.temperature, seed=run.seed)
+    samples, batch = evaluation.samples, evaluation.batch_size
+    write_rows(path, graded(model, tokenizer, items, run.prompt, sampling, samples, batch, progress))
 
 
 def summary_of(path: Path) -> dict[str, Any] | None:
