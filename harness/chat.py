@@ -1,6 +1,6 @@
 """The one place that renders prompts: training and inference get their token ids from here, so they cannot differ.
 
-A leaf: it imports nothing of the project and works on any tokenizer with a chat template.
+A leaf: it works on any tokenizer with a chat template.
 """
 
 import hashlib
@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+
+from harness import whole
 
 Style = Literal["bare", "think"]
 STYLES: tuple[Style, ...] = ("bare", "think")
@@ -133,9 +135,7 @@ def template_hash(tokenizer: Any) -> str:
 
 def save_template_hash(folder: Path, tokenizer: Any, prompt: str) -> None:
     """Writes beside a model's weights which template and prompt style it was trained with."""
-    scratch = folder / f"{RECORD}.partial"
-    scratch.write_text(json.dumps(asdict(Trained(template_hash(tokenizer), prompt))) + "\n", encoding="utf-8")
-    scratch.replace(folder / RECORD)
+    whole.write(folder / RECORD, json.dumps(asdict(Trained(template_hash(tokenizer), prompt))) + "\n")
 
 
 def trained_with(folder: Path) -> Trained | None:

@@ -1,7 +1,4 @@
-"""What `status.json` says of a process that trains or measures, replaced atomically.
-
-A leaf: it imports nothing of the project.
-"""
+"""What `status.json` says of a process that trains or measures, replaced atomically. A leaf."""
 
 import json
 import os
@@ -11,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
+
+from harness import whole
 
 State = Literal["running", "done", "failed", "interrupted"]
 FILE = "status.json"
@@ -85,9 +84,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 def replace(path: Path, status: Mapping[str, Any]) -> None:
     """Replaces a status file atomically."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(status, indent=1), encoding="utf-8")
-    partial.replace(path)
+    whole.write(path, json.dumps(status, indent=1))
 
 
 def end_with_parent() -> None:

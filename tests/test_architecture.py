@@ -19,6 +19,7 @@ LEAVES = {
     "harness.status",
     "harness.training",
     "harness.weights",
+    "harness.whole",
 }
 HEAVY = ("torch", "transformers", "vllm", "trl", "pandas", "sympy", "scipy", "matplotlib", "datasets")
 MODULES = sorted(path for room in ("harness", "rewards", "evals", "ablations") for path in (ROOT / room).rglob("*.py"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import whole
 from harness.cli.flags import RUN, BadEvaluation, Flags, default_style
 from harness.cli.watch import waiting
 
@@ -57,8 +58,8 @@ class Measurement:
             "seconds": report["seconds"],
             **({"notes": "; ".join(report["notes"])} if report["notes"] else {}),
         }
-        _replace(self.run.folder / "summary.json", json.dumps(report, indent=1) + "\n")
-        _replace(self.run.folder / "summary.md", page(self.title, about, report))
+        whole.write(self.run.folder / "summary.json", json.dumps(report, indent=1) + "\n")
+        whole.write(self.run.folder / "summary.md", page(self.title, about, report))
 
     def parity(self, rows: Sequence[dict[str, Any]], kind: str, console: "Console") -> "Parity":
         """Grades the rows with lm-eval, or has it run the model itself; raises `ParityError` where it cannot."""
@@ -249,9 +250,3 @@ def folder_name(request: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:8]
     parts = [request["model"]["name"], request["data"]["name"], request["data"]["split"], request["prompt"]["style"]]
     return f"{slug(parts)}-{digest}"
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

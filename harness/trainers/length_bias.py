@@ -13,6 +13,8 @@ import torch
 from scipy.stats import rankdata
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from harness import whole
+
 Reward = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Implicit rewards (n,) from log-probabilities now (n,), those before training (n,) and lengths (n,)."""
 
@@ -101,8 +103,8 @@ class LengthBias(TrainerCallback):  # type: ignore[misc]  # transformers ships n
             {"pair": pair, "side": side, "tokens": int(length), "before": float(old), "after": float(new)}
             for (pair, side), length, old, new in zip(names, self._lengths(), start, now, strict=True)
         ]
-        _replace(self.folder / "logps.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
-        _replace(self.folder / "length_bias.json", json.dumps(self._report(start, now), indent=1) + "\n")
+        whole.write(self.folder / "logps.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
+        whole.write(self.folder / "length_bias.json", json.dumps(self._report(start, now), indent=1) + "\n")
 
     def _report(self, start: np.ndarray, now: np.ndarray) -> dict[str, Any]:
         lengths, half = self._lengths(), len(self.rows)
@@ -148,9 +150,3 @@ def completion_logps(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Ten
     )
     logps: torch.Tensor = outputs.log_probs.sum(dim=1)
     return logps
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
