@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from harness.config import DataConfig, ModelConfig, PluginConfig, Table, without_none
 
-Method = Literal["sft", "dpo", "grpo"]
-METHODS: tuple[Method, ...] = ("sft", "dpo", "grpo")
+Method = Literal["sft", "dpo", "grpo", "prm"]
+METHODS: tuple[Method, ...] = ("sft", "dpo", "grpo", "prm")
 Prompt = Literal["bare", "think"]
 
 
@@ -152,6 +152,66 @@ class DpoConfig(Table):
     max_length: int = Field(default=1024, ge=2)
 
 
+class ImplicitConfig(Table):
+    """An implicit process reward model that is trained online (PRIME, arXiv 2502.01456, sections 2 and 3).
+
+    A token's reward is `beta` * log(pi_phi / pi_ref): pi_ref is the starting model, phi a low-rank adapter on it.
+
+    Attributes:
+        learning_rate: of the adapter, which learns from outcomes only.
+        update: `after` the completions were rewarded (the paper's scripts), or `before`.
+    """
+
+    beta: float = Field(default=0.05, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    rank: int = Field(default=16, ge=1)
+    update: Literal["after", "before"] = "after"
+
+
+class CreditConfig(Table):
+    """Which tokens a reward is credited to, by scores of steps (`rewards.credit` has the formulas, docs/process.md).
+
+    Attributes:
+        rule: how the scores of the steps become advantages of tokens.
+        scorer: who scores the steps: a registered reward with spans, as `process` or `prm(model="FOLDER")`;
+            `vine`, Monte-Carlo values at the prefixes (arXiv 2410.01679); or `implicit`.
+        weight: of what the rule adds to the objective's own advantage.
+        temperature: of `min`'s soft minimum (arXiv 2504.15275).
+        eta: the most that a step may add, of `clip` (arXiv 2410.15115).
+        continuations: of every prefix, of `vine`.
+    """
+
+    rule: str
+    scorer: str = "process"
+    weight: float = Field(default=0.5, ge=0)
+    temperature: float = Field(default=0.1, gt=0)
+    eta: float = Field(default=0.0, ge=-1, le=1)
+    continuations: int = Field(default=4, ge=1)
+    implicit: ImplicitConfig = ImplicitConfig()
+
+
+class PrmConfig(Table):
+    """A learned process reward model, from Monte-Carlo labels of steps (Math-Shepherd, arXiv 2312.08935, section 3).
+
+    Attributes:
+        questions: how many of the data's questions are answered, drawn by the run's seed; 0 takes all.
+        solutions: completions of a question, whose steps are labelled.
+        continuations: K rollouts from the end of every step.
+        labels: `hard`, whether any continuation is right, or `soft`, the share of right ones.
+        engine: who samples; vLLM keeps the prefixes' states.
+        max_length: longer sequences, prompt included, are left out and counted.
+    """
+
+    questions: int = Field(default=0, ge=0)
+    solutions: int = Field(default=4, ge=1)
+    continuations: int = Field(default=8, ge=1)
+    labels: Literal["hard", "soft"] = "soft"
+    temperature: float = Field(default=1.0, gt=0)
+    max_new_tokens: int = Field(default=256, ge=1)
+    max_length: int = Field(default=1024, ge=2)
+    engine: Literal["transformers", "vllm"] = "transformers"
+
+
 class GrpoConfig(Table):
     """Reinforcement learning from a registered reward.
 
@@ -170,10 +230,14 @@ class GrpoConfig(Table):
         sampling_rounds: most rounds in which dynamic sampling replaces dead groups, per sampling.
         reward_seconds: how long a plugin's reward may take for one batch; a batch that takes longer is unscorable.
         keep_completions: steps whose completions stay on disk; the newest are kept.
+        credit: credit assignment within a completion; without it every token has the completion's advantage.
+        environment: `calculator` computes every `expression =` that the model writes (`harness.trainers.environments`).
     """
 
     reward: str
     objective: str = "grpo"
+    credit: CreditConfig | None = None
+    environment: Literal["none", "calculator"] = "none"
     group_size: int = Field(default=8, ge=2)
     updates: int = Field(default=1, ge=1)
     max_new_tokens: int = Field(default=256, ge=1)
@@ -224,6 +288,7 @@ class Settings(Table):
     sft: SftConfig | None = None
     dpo: DpoConfig | None = None
     grpo: GrpoConfig | None = None
+    prm: PrmConfig | None = None
     evaluation: MeasureConfig | None = None
 
     @property

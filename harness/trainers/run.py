@@ -18,7 +18,12 @@ from harness.trainers import sharding
 from harness.trainers.measures import AFTER, BEFORE, sampled_tokens
 from harness.training import TrainRun
 
-METHODS = {"sft": "harness.trainers.sft", "dpo": "harness.trainers.preference", "grpo": "harness.trainers.grpo"}
+METHODS = {
+    "sft": "harness.trainers.sft",
+    "dpo": "harness.trainers.preference",
+    "grpo": "harness.trainers.grpo",
+    "prm": "harness.trainers.prm",
+}
 
 
 class Run:
