@@ -99,9 +99,14 @@ def _test(study: Study, rows: Sequence[SummaryRow]) -> list[str]:
         if all(row.compared_seeds < FEWEST_FOR_STARS for row in compared)
         else f"* p < 0.05, ** p < 0.01, from {FEWEST_FOR_STARS} seeds on"
     )
+    plan = study.plan
+    against = f"{plan.baseline} (ref.) under the same objective"
+    if plan.compares_objectives:
+        against = f"{plan.objectives[0]} (ref.)"
+    tests = f"{len(compared)} test{'s' if len(compared) > 1 else ''}"
     return [
-        f"p: paired t test on the accuracies of the common seeds against {study.plan.baseline} (ref.) under the same "
-        f"objective, Holm-corrected over {len(compared)} test{'s' if len(compared) > 1 else ''}; {stars}."
+        f"p: paired t test on the accuracies of the common seeds against {against}, "
+        f"Holm-corrected over {tests}; {stars}."
     ]
 
 

@@ -14,7 +14,7 @@ CURVES = "(`cells/*/curve.jsonl`)"
 
 
 def claims(study: Study, rows: Sequence[SummaryRow]) -> tuple[str, ...]:
-    """Return the claims: size of the study, each row against the base, each reward against the baseline."""
+    """Return the claims: size of the study, each row against the base, and against its reference."""
     trained = [row for row in rows if not row.is_base]
     if not any(row.seeds for row in trained):
         return (f"No cell has finished, so nothing is shown about any reward {TABLE}.",)
@@ -22,7 +22,7 @@ def claims(study: Study, rows: Sequence[SummaryRow]) -> tuple[str, ...]:
         *_size(trained),
         *(sentence for row in trained if row.seeds for sentence in _rise(row)),
         *(_end_point(item) for item in compare(study)),
-        *(_when(*pair, steps) for pair, steps in compare_steps(study).items()),
+        *(_when(steps) for steps in compare_steps(study).values()),
         *(_area(item) for item in compare_area(study) if item.seeds),
         *_speed(trained),
     )
@@ -74,28 +74,27 @@ def _moved(change: Estimate) -> str:
 
 def _end_point(item: Comparison) -> str:
     """Compare final accuracies; a null result says which difference would have been found."""
-    pair = f"{item.reward} against {item.baseline} under {item.objective}"
     if item.seeds < 2 or item.difference.low is None:
         seeds = f"{item.seeds} common finished seed{'' if item.seeds == 1 else 's'}"
-        return f"{pair}: final accuracy cannot be compared, {seeds} where a test needs 2 {CELLS}."
+        return f"{item.names}: final accuracy cannot be compared, {seeds} where a test needs 2 {CELLS}."
     if item.p_holm is None or not item.detectable:
         return (
-            f"{pair}: final accuracy differs by {points(item.difference.value)} points in each of {item.seeds} seeds "
-            f"alike, so there is no spread to test by {CELLS}."
+            f"{item.names}: final accuracy differs by {points(item.difference.value)} points in each of "
+            f"{item.seeds} seeds alike, so there is no spread to test by {CELLS}."
         )
     p = f"p = {p_value(item.p_holm, 0)}".replace("= <", "< ")
     numbers = f"{bracketed(item.difference)}, {p} (paired t over {item.seeds} seeds, Holm)"
     if item.p_holm < 0.05:
-        return f"{pair}: final accuracy differs by {numbers} {CELLS}."
+        return f"{item.names}: final accuracy differs by {numbers} {CELLS}."
     return (
-        f"{pair}: no difference in final accuracy is shown, {numbers}; with this spread over seeds a true difference "
-        f"below {percent(item.detectable)} points would be missed more often than one time in five {CELLS}."
+        f"{item.names}: no difference in final accuracy is shown, {numbers}; with this spread over seeds a true "
+        f"difference below {percent(item.detectable)} points would be missed more often than one time in five {CELLS}."
     )
 
 
-def _when(reward: str, objective: str, steps: Sequence[tuple[int, Comparison]]) -> str:
+def _when(steps: Sequence[tuple[int, Comparison]]) -> str:
     """Say at which training steps the dev accuracies differ, and where the difference is largest."""
-    pair = f"{reward} against {steps[0][1].baseline} under {objective}"
+    pair = steps[0][1].names
     test = f"(paired t at each of {len(steps)} steps, p < 0.05 after Holm over them)"
     at, widest = max(steps, key=lambda entry: abs(entry[1].difference.value or 0.0))
     most = f"the mean difference is largest at step {at}, {bracketed(widest.difference)}"
@@ -106,11 +105,10 @@ def _when(reward: str, objective: str, steps: Sequence[tuple[int, Comparison]]) 
 
 def _area(item: Comparison) -> str:
     """Compare the mean height of the dev curves; the interval is not corrected, and the sentence says so."""
-    pair = f"{item.reward} against {item.baseline} under {item.objective}"
     numbers = f"{bracketed(item.difference)} ({item.seeds} seed{'' if item.seeds == 1 else 's'}, uncorrected)"
     if item.difference.excludes_zero:
-        return f"{pair}: the mean height of the dev accuracy curve differs by {numbers} {CURVES}."
-    return f"{pair}: no difference in the mean height of the dev accuracy curve is shown, {numbers} {CURVES}."
+        return f"{item.names}: the mean height of the dev accuracy curve differs by {numbers} {CURVES}."
+    return f"{item.names}: no difference in the mean height of the dev accuracy curve is shown, {numbers} {CURVES}."
 
 
 def _speed(rows: Iterable[SummaryRow]) -> list[str]:

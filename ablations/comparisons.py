@@ -1,4 +1,4 @@
-"""Rewards against the baseline reward, seed by seed: difference, interval, paired test, and what it could miss."""
+"""Every row against its reference, seed by seed: difference, interval, paired test, and what it could miss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,22 +6,23 @@ from dataclasses import dataclass, replace
 from ablations.curves import accuracy_curve, area
 from ablations.estimates import Estimate, detectable, over_seeds, paired_p
 from ablations.measures import score
-from ablations.records import Cell, Study
+from ablations.records import Cell, Plan, Study
 
 Measure = Callable[[Cell], float | None]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One reward minus the baseline reward under the same objective, over the `seeds` both have finished.
+    """One row minus its reference (`ablations.records.Plan.reference`), over the `seeds` both have finished.
 
     `p` is raw, `p_holm` corrected over all comparisons of the table, `detectable` the minimum detectable difference.
-    Differences are fractions. Everything but `seeds` is None below two common seeds.
+    Differences are fractions. Everything but `seeds` is None below two common seeds. `names` says in words what is
+    compared.
     """
 
     reward: str
     objective: str
-    baseline: str
+    names: str
     seeds: int
     difference: Estimate
     p: float | None
@@ -35,10 +36,10 @@ def final_accuracy(cell: Cell) -> float | None:
 
 
 def compare(study: Study, measure: Measure = final_accuracy) -> tuple[Comparison, ...]:
-    """Compare every reward with the baseline of its objective by `measure`, with Holm over all of them."""
+    """Compare every row with its reference by `measure`, with Holm over all of them."""
     from evals.statistics.holm import holm
 
-    groups = [(r, o) for r, o, _ in study.groups() if r != study.plan.baseline]
+    groups = [(r, o) for r, o, _ in study.groups() if (r, o) != study.plan.reference(r, o)]
     pairs = {key: _differences(study, *key, measure) for key in groups}
     raw = {key: paired_p(values) for key, values in pairs.items()}
     corrected = dict(zip(groups, holm([raw[key] for key in groups]), strict=True))
@@ -46,7 +47,7 @@ def compare(study: Study, measure: Measure = final_accuracy) -> tuple[Comparison
         Comparison(
             reward=reward,
             objective=objective,
-            baseline=study.plan.baseline,
+            names=_names(study.plan, reward, objective),
             seeds=len(values),
             difference=over_seeds(values),
             p=raw[reward, objective],
@@ -91,10 +92,17 @@ def _dev_accuracy(step: int) -> Measure:
     return measure
 
 
+def _names(plan: Plan, reward: str, objective: str) -> str:
+    against = plan.reference(reward, objective)
+    if plan.compares_objectives:
+        return f"{objective} against {against[1]} with {reward}"
+    return f"{reward} against {against[0]} under {objective}"
+
+
 def _differences(study: Study, reward: str, objective: str, measure: Measure) -> list[float]:
-    """Return reward minus baseline for each seed both have finished, in the order of the seeds."""
+    """Return row minus reference for each seed both have finished, in the order of the seeds."""
     ours = _by_seed(study, reward, objective, measure)
-    theirs = _by_seed(study, study.plan.baseline, objective, measure)
+    theirs = _by_seed(study, *study.plan.reference(reward, objective), measure)
     return [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
 
 

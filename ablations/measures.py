@@ -17,6 +17,7 @@ class Score:
 
     `n` counts questions with a scorable gold, `samples` the most completions of one question, `unscorable` the
     completions left out because their gold cannot be scored. `troubled` counts verifier timeouts and errors.
+    `right_by_wrong_steps` is the share of the correct completions that hold a false equation.
     """
 
     n: int
@@ -30,6 +31,7 @@ class Score:
     accuracy_given_format: float | None
     truncated: float | None
     tokens: float | None
+    right_by_wrong_steps: float | None
 
 
 def scorable(items: Iterable[Item]) -> list[Item]:
@@ -53,6 +55,9 @@ def score(items: Sequence[Item]) -> Score:
         accuracy_given_format=mean(item.correct for item in kept if item.format),
         truncated=mean(item.finish_reason == "length" for item in kept),
         tokens=mean(item.tokens for item in kept),
+        right_by_wrong_steps=mean(
+            item.false_steps > 0 for item in kept if item.correct and item.false_steps is not None
+        ),
     )
 
 

@@ -49,6 +49,7 @@ class Plan(BaseModel):
     evaluation: EvaluationConfig
     code: str
     plugins: dict[str, tuple[PluginConfig, ...]] = {}
+    prm: ModelConfig | None = None
 
     def runs(self) -> Iterator[RunConfig]:
         """One run a cell; seed by seed, so that an interrupted study has all rewards of its first seeds."""
@@ -62,12 +63,14 @@ class Plan(BaseModel):
                             "objective": objective,
                             "seed": seed,
                             "plugins": self.plugins.get(reward, ()),
+                            "prm": self.prm if "(prm" in objective else None,
                         }
                     )
 
     def record(self) -> dict[str, Any]:
         """The plan as `plan.toml`: names at the top, sizes under `settings`."""
-        plain = self.model_dump(mode="json", exclude={"model", "data", "train", "evaluation", "prompt", "plugins"})
+        own = {"model", "data", "train", "evaluation", "prompt", "plugins", "prm"}
+        plain = self.model_dump(mode="json", exclude=own)
         plain |= {"model": self.model.name, "data": self.data.name}
         settings = {
             "prompt": self.prompt,
@@ -75,6 +78,7 @@ class Plan(BaseModel):
             "data": self.data.model_dump(),
             "train": self.train.model_dump(),
             "evaluation": self.evaluation.model_dump(),
+            "prm": self.prm.model_dump() if self.prm else None,
         }
         return without_none({**plain, "settings": settings})
 

@@ -27,7 +27,11 @@ class StudyNotFound(FileNotFoundError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for. `baseline` is a reward spec; `settings` holds the sizes of training and evaluation."""
+    """What was asked for. `baseline` is a reward spec; `settings` holds the sizes of training and evaluation.
+
+    With several rewards each is compared with the baseline under its own objective; a study of one reward compares its
+    objectives with the first of them.
+    """
 
     name: str
     preset: str
@@ -40,10 +44,22 @@ class Plan:
     baseline: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def compares_objectives(self) -> bool:
+        """Whether the rows differ in their objective alone."""
+        return len(self.rewards) == 1
+
+    def reference(self, reward: str, objective: str) -> tuple[str, str]:
+        """Return reward and objective of the row that this one is compared with; of a reference, itself."""
+        return (reward, self.objectives[0]) if self.compares_objectives else (self.baseline, objective)
+
 
 @dataclass(frozen=True)
 class Item:
-    """One graded completion. `id` is that of its question; `correct` is None when the gold cannot be scored."""
+    """One graded completion. `id` is that of its question; `correct` is None when the gold cannot be scored.
+
+    `false_steps` counts the equations in it that are not true, None where nobody counted.
+    """
 
     id: str
     correct: bool | None
@@ -51,6 +67,7 @@ class Item:
     flexible: bool | None
     format: bool | None
     tokens: float | None
+    false_steps: int | None
     status: str
     finish_reason: str
 
@@ -218,7 +235,9 @@ def read_items(path: Path) -> tuple[Item, ...]:
 def _item(path: Path, line: int, row: Row) -> Item:
     if "id" not in row or "correct" not in row:
         raise RecordError(f"{path}:{line}: an item needs id and correct, found {', '.join(sorted(row))}")
-    flags: dict[str, Any] = {key: row.get(key) for key in ("correct", "strict", "flexible", "format", "tokens")}
+    flags: dict[str, Any] = {
+        key: row.get(key) for key in ("correct", "strict", "flexible", "format", "tokens", "false_steps")
+    }
     return Item(
         id=str(row["id"]),
         status=str(row.get("status") or ""),

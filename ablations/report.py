@@ -44,7 +44,7 @@ class Report:
 
     def text(self, width: int = tables.WIDTH) -> str:
         """Return the terminal table as plain text of at most `width` columns, less looked-at ones dropped to fit."""
-        return tables.terminal_text(self.rows, self.caption, self.footnotes, self.baseline, width)
+        return tables.terminal_text(self.rows, self.caption, self.footnotes, width)
 
 
 def build(folder: str | Path) -> Report:
@@ -62,7 +62,7 @@ def build(folder: str | Path) -> Report:
     if not pictures:
         notes.append(NO_FIGURES)
     files = {
-        "table.md": tables.to_markdown(rows, under, notes, study.plan.baseline).encode(),
+        "table.md": tables.to_markdown(rows, under, notes).encode(),
         "table.csv": tables.to_csv(rows).encode(),
         "claims.md": _claims_page(study, sentences).encode(),
         **{f"figures/{name}": data for name, data in pictures.items()},

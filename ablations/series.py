@@ -41,7 +41,8 @@ def series(study: Study, trace: Trace, window: int = 1) -> list[Series]:
         curves = [running_mean(_curve(trace(cell)), window) for cell in cells if cell.done]
         drawn = tuple(curve for curve in curves if curve[0])
         if drawn:
-            found.append(Series(f"{reward} / {objective}" if several else reward, place, drawn))
+            label = objective if study.plan.compares_objectives else f"{reward} / {objective}"
+            found.append(Series(label if several else reward, place, drawn))
     return found
 
 

@@ -11,7 +11,7 @@ from ablations.measures import Score, Test, anyone, by_question, formatted, mean
 from ablations.records import Cell, Item, Plan, Study
 
 BASE = "base"
-SHARES = ("strict", "flexible", "format", "tokens", "truncated")
+SHARES = ("strict", "flexible", "format", "tokens", "truncated", "right_by_wrong_steps")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class SummaryRow:
     Shares (accuracy, strict, flexible, format, their intervals and differences, dead_groups, area) are fractions.
     `n` is test questions per cell, `seeds` finished cells, `failed` planned cells that are not. `tokens` is the mean
     completion length, `minutes` and `generated_tokens` are means per cell, `area` is the mean height of the dev
-    accuracy curve, `steps_to_threshold` is in training steps. `p_vs_baseline` is paired over seeds and Holm-corrected.
+    accuracy curve, `right_by_wrong_steps` the share of correct completions with a false equation, `steps_to_threshold`
+    is in training steps. `p_vs_baseline` is paired over seeds and Holm-corrected.
     Intervals are over training seeds, or over test questions with one seed: `unit` says which.
     """
 
@@ -58,9 +59,11 @@ class SummaryRow:
     steps_to_threshold: float | None = None
     dead_groups: float | None = None
     generated_tokens: float | None = None
+    right_by_wrong_steps: float | None = None
     failed: int = 0
     unit: Unit = field(default="", metadata={"column": False})
     compared_seeds: int = field(default=0, metadata={"column": False})
+    reference: bool = field(default=False, metadata={"column": False})
     truncated: float | None = field(default=None, metadata={"column": False})
 
     @property
@@ -111,6 +114,7 @@ def _row(plan: Plan, cells: Sequence[Cell], comparison: Comparison | None, reach
         minutes=_minutes(done),
         p_vs_baseline=comparison.p_holm if comparison else None,
         compared_seeds=comparison.seeds if comparison else 0,
+        reference=(cells[0].reward, cells[0].objective) == plan.reference(cells[0].reward, cells[0].objective),
         unit=accuracy.unit,
     )
 

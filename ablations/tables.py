@@ -52,10 +52,10 @@ def _plain(value: str | float | None) -> str:
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def to_markdown(rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str], baseline: str) -> str:
+def to_markdown(rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str]) -> str:
     """Return `table.md`: the table, its caption and footnotes. The best accuracies are bold."""
     best = best_rows(rows)
-    columns = _columns(rows, baseline)
+    columns = _columns(rows)
     table = [[_emphasised(column, row, row in best) for column in columns] for row in rows]
     lines = [
         _line([column.title for column in columns]),
@@ -97,7 +97,7 @@ def best_rows(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
     return best if len(best) < len(ranked) else []
 
 
-def _columns(rows: Sequence[SummaryRow], baseline: str) -> list[Column]:
+def _columns(rows: Sequence[SummaryRow]) -> list[Column]:
     """Return the columns of `table.md`; the objective has one only where there are several."""
     objectives = {row.objective for row in rows if not row.is_base}
     return [
@@ -106,11 +106,12 @@ def _columns(rows: Sequence[SummaryRow], baseline: str) -> list[Column]:
         Column("Seeds", _seeds, base=False),
         Column("Accuracy (%) ↑", lambda row: with_interval(row.estimate("accuracy"))),
         Column("Δ base ↑", lambda row: with_interval(row.estimate("delta"), True), base=False),
-        *_tested(rows, baseline),
+        *_tested(rows),
         Column("Format (%)", lambda row: percent(row.format)),
         Column("Accuracy given format (%) ↑", lambda row: with_interval(row.estimate("accuracy_given_format"))),
         Column("Δ given format ↑", lambda row: with_interval(row.estimate("given_format_delta"), True), base=False),
         Column("Greedy (%) ↑", lambda row: percent(row.greedy)),
+        *_wrong_steps(rows),
         Column("Area (%) ↑", lambda row: percent(row.area), base=False),
         Column("Steps to threshold ↓", lambda row: _steps(row, rows), base=False),
         Column("Dead groups (%)", lambda row: percent(row.dead_groups), base=False),
@@ -119,7 +120,7 @@ def _columns(rows: Sequence[SummaryRow], baseline: str) -> list[Column]:
     ]
 
 
-def _terminal_columns(rows: Sequence[SummaryRow], baseline: str) -> list[Column]:
+def _terminal_columns(rows: Sequence[SummaryRow]) -> list[Column]:
     """Return what people look at first, narrow enough for a terminal of 100 columns."""
     several = len({row.objective for row in rows if not row.is_base}) > 1
     return [
@@ -135,7 +136,7 @@ def _terminal_columns(rows: Sequence[SummaryRow], baseline: str) -> list[Column]
         Column("steps\nto thr.", lambda row: _steps(row, rows), base=False),
         Column("tokens", lambda row: whole(row.tokens)),
         Column("min", lambda row: minutes(row.minutes), base=False),
-        *_tested(rows, baseline),
+        *_tested(rows),
     ]
 
 
@@ -154,9 +155,7 @@ def _width(column: Column, rows: Sequence[SummaryRow]) -> int:
     return min(widest, FOLDED_NAME) if column.title == "reward" else widest
 
 
-def to_terminal(
-    rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str], baseline: str, width: int = WIDTH
-) -> "Table":
+def to_terminal(rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str], width: int = WIDTH) -> "Table":
     """Return a rich table of at most `width` columns, the best accuracies bold."""
     from rich import box
     from rich.table import Table
@@ -166,7 +165,7 @@ def to_terminal(
     under = "\n".join([caption, *footnotes])
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, caption_justify="left")
     table.caption = Text(under)
-    columns = _fitting(_terminal_columns(rows, baseline), rows, width)
+    columns = _fitting(_terminal_columns(rows), rows, width)
     for column in columns:
         first = column.title == "reward"
         table.add_column(
@@ -181,15 +180,13 @@ def to_terminal(
     return table
 
 
-def terminal_text(
-    rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str], baseline: str, width: int = WIDTH
-) -> str:
+def terminal_text(rows: Sequence[SummaryRow], caption: str, footnotes: Sequence[str], width: int = WIDTH) -> str:
     """Return the terminal table as plain text, without colours: for logs, pipes and tests."""
     from rich.console import Console
 
     out = io.StringIO()
     console = Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    console.print(to_terminal(rows, caption, footnotes, baseline, width))
+    console.print(to_terminal(rows, caption, footnotes, width))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
@@ -206,14 +203,20 @@ def _seeds(row: SummaryRow) -> str:
     return f"{row.seeds}{DAGGER if row.failed else ''}"
 
 
-def _tested(rows: Sequence[SummaryRow], baseline: str) -> list[Column]:
+def _tested(rows: Sequence[SummaryRow]) -> list[Column]:
     """Return the column of p, or none where nothing could be tested."""
     tested = any(row.p_vs_baseline is not None for row in rows)
-    return [Column("p", lambda row: _p(row, baseline), base=False)] if tested else []
+    return [Column("p", _p, base=False)] if tested else []
 
 
-def _p(row: SummaryRow, baseline: str) -> str:
-    return "ref." if row.reward == baseline and row.seeds else p_value(row.p_vs_baseline, row.compared_seeds)
+def _wrong_steps(rows: Sequence[SummaryRow]) -> list[Column]:
+    """Return the column of right answers by wrong steps, or none where nobody counted steps."""
+    counted = any(row.right_by_wrong_steps is not None for row in rows)
+    return [Column("Right by wrong steps (%) ↓", lambda row: percent(row.right_by_wrong_steps))] if counted else []
+
+
+def _p(row: SummaryRow) -> str:
+    return "ref." if row.reference and row.seeds else p_value(row.p_vs_baseline, row.compared_seeds)
 
 
 def _steps(row: SummaryRow, rows: Sequence[SummaryRow]) -> str:

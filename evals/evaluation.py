@@ -9,6 +9,7 @@ from typing import Any
 from evals.data import Item
 from evals.engines import Completion, Engine, Request, Sampling, request_seed
 from evals.gsm8k import grade, has_format
+from rewards.process import steps
 
 Row = dict[str, Any]
 Encode = Callable[[str], list[int]]
@@ -79,8 +80,12 @@ def stream(
 
 
 def graded(item: Item, completion: Completion, sample: int, filters: str) -> Row:
-    """A line of `items.jsonl`. `correct` is None where the verifier could not score, which is never wrong."""
+    """A line of `items.jsonl`. `correct` is None where the verifier could not score, which is never wrong.
+
+    `steps` counts the equations, `false_steps` those whose sides differ (`rewards.process.steps`).
+    """
     grades = grade(completion.text, item.gold, filters)
+    judged = [step.status for step in steps(completion.text, item.question)]
     return {
         "id": item.id,
         "question": item.question,
@@ -92,6 +97,8 @@ def graded(item: Item, completion: Completion, sample: int, filters: str) -> Row
         "flexible": grades.flexible,
         "format": has_format(completion.text),
         "answer": grades.verdict.answer,
+        "steps": len(judged),
+        "false_steps": judged.count("false"),
         "tokens": completion.tokens,
         "finish_reason": completion.finish_reason,
         "sample": sample,

@@ -123,7 +123,11 @@ def splits(config: RunConfig, load: Callable[..., list[Any]]) -> tuple[list[Any]
 
 def training(config: RunConfig) -> TrainRun:
     """The GRPO run inside a cell."""
+    from harness.trainers import objectives
+    from harness.trainers.process import checks
+
     train, rank = config.train, config.model.lora_rank
+    objective, credit = objectives.split(config.objective)
     return TrainRun(
         method="grpo",
         seed=config.seed,
@@ -140,7 +144,8 @@ def training(config: RunConfig) -> TrainRun:
         adapter=AdapterConfig(rank=rank, alpha=2 * rank) if rank else None,
         grpo=GrpoConfig(
             reward=config.reward,
-            objective=config.objective,
+            objective=objective.name,
+            credit=checks.with_model(credit, config.prm.path) if credit and config.prm else credit,
             group_size=train.group_size,
             max_new_tokens=train.max_new_tokens,
             temperature=train.temperature,

@@ -83,7 +83,10 @@ class PluginConfig(Table):
 
 
 class RunConfig(Table):
-    """One run: a reward, an objective, a seed, and everything else it needs. Paths do not enter its identity."""
+    """One run: a reward, an objective, a seed, and everything else it needs. Paths do not enter its identity.
+
+    `objective` may name credit assignment as well: `grpo+first_error(process)` (`harness.trainers.objectives.split`).
+    """
 
     reward: str
     objective: str
@@ -95,6 +98,7 @@ class RunConfig(Table):
     evaluation: EvaluationConfig
     code: str = Field(description="fingerprint of the code that decides this run's numbers")
     plugins: tuple[PluginConfig, ...] = Field(default=(), description="the files that this run's reward comes from")
+    prm: ModelConfig | None = Field(default=None, description="the learned process reward model that scores its steps")
     module: ClassVar[str] = "harness.cell"
     resumes: ClassVar[bool] = False
 
@@ -109,10 +113,11 @@ class RunConfig(Table):
     def identity(self) -> str:
         """12 hex digits of the hash of the config without its paths; the same run anywhere has the same identity."""
         paths: dict[str, Any] = {"model": {"path"}, "data": {"train", "dev", "test"}, "plugins": {"__all__": {"path"}}}
-        plain = self.model_dump(exclude=paths)
-        # A run without plugins is what it was before there were any.
-        if not self.plugins:
-            del plain["plugins"]
+        plain = self.model_dump(exclude={**paths, "prm": {"path"}})
+        # A run without them is what it was before there were any.
+        for name in ("plugins", "prm"):
+            if not plain[name]:
+                del plain[name]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
 
     def write(self, path: Path) -> None:

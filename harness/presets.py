@@ -1,5 +1,6 @@
-"""Sizes of a study by preset, for the embedded model (`tiny`) and for any other one (`model`)."""
+"""Sizes of a study by preset, for the embedded model and what was trained from it (`tiny`), and for any other one."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 Preset = Literal["smoke", "quick", "full"]
@@ -42,6 +43,8 @@ _SIZES: dict[str, dict[Preset, Tables]] = {
     },
 }
 LORA_RANK = 16
+# Twice the embedded base.
+SMALL_BYTES = 4_000_000
 
 _TINY_ROAD: Tables = {
     "group_size": 8,
@@ -71,21 +74,30 @@ _FULL_LEGS = {
 }
 
 
+def small(model: str) -> bool:
+    """Whether `model`, as the user gave it, is the embedded base or a folder with weights as few: trained from it, say.
+
+    Such a model trains in seconds a step whatever it learns, so it has the embedded sizes, and all its weights train.
+    """
+    weights = sum(path.stat().st_size for path in Path(model).expanduser().glob("*.safetensors"))
+    return model == "tiny" or 0 < weights < SMALL_BYTES
+
+
 def preset_sizes(preset: Preset, model: str) -> Tables:
     """`train` and `evaluation` tables of a preset; `model` is the name the user gave."""
-    chosen = _SIZES["tiny" if model == "tiny" else "model"][preset]
+    chosen = _SIZES["tiny" if small(model) else "model"][preset]
     return {table: dict(values) for table, values in chosen.items()}
 
 
 def road_sizes(preset: Preset, model: str) -> Tables:
     """Sizes of the legs of a road (`ablations.road.Sizes`); `model` is the name the user gave."""
-    kind = "tiny" if model == "tiny" else "model"
+    kind = "tiny" if small(model) else "model"
     sizes: Tables = {name: value.copy() if isinstance(value, dict) else value for name, value in _ROADS[kind].items()}
     legs = ("sft", "dpo", "grpo")
     if preset == "smoke":
-        small = {"group_size": 2, "pairs": {**sizes["pairs"], "samples": 4}}
+        fewer = {"group_size": 2, "pairs": {**sizes["pairs"], "samples": 4}}
         few = {**sizes["evaluation"], "test_items": 8, "samples": 1}
-        return {**sizes, **small, **{leg: dict(_SMOKE_LEG) for leg in legs}, "evaluation": few}
+        return {**sizes, **fewer, **{leg: dict(_SMOKE_LEG) for leg in legs}, "evaluation": few}
     if preset == "full":
         longer = _FULL_LEGS[kind]
         for leg in legs:

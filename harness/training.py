@@ -251,9 +251,11 @@ class GrpoConfig(Table):
     keep_completions: int = Field(default=200, ge=0)
 
     @model_validator(mode="after")
-    def _server_belongs(self) -> "GrpoConfig":
+    def _rollout_belongs(self) -> "GrpoConfig":
         if (self.rollout == "server") != self.server.startswith(("http://", "https://")):
             raise ValueError("rollout server and server = URL belong together, as http://127.0.0.1:8000/v1")
+        if self.environment != "none" and self.rollout != "decoder":
+            raise ValueError(f'environment {self.environment} writes into completions: set rollout = "decoder"')
         return self
 
 

@@ -10,6 +10,7 @@ import typer
 from harness import threads
 from harness.cli.errors import told
 from harness.cli.request import BadRequest, check_space, checked, planned
+from harness.presets import small
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +23,9 @@ INTERRUPTED = 130
 
 def ablate(
     rewards: Annotated[str, typer.Option(help="Reward specs, comma separated; the first is the baseline.")],
-    objectives: Annotated[str, typer.Option(help="Objectives, comma separated.")] = "grpo",
+    objectives: Annotated[
+        str, typer.Option(help="Objectives, comma separated, as grpo or grpo+first_error(process) with credit.")
+    ] = "grpo",
     seeds: Annotated[
         str | None, typer.Option(metavar="N", help="How many seeds. Default: 1, 3 or 5 by preset.")
     ] = None,
@@ -32,6 +35,9 @@ def ablate(
         str, typer.Option(help="tiny (default with the tiny model), gsm8k (else), a folder, or a hub id.")
     ] = "",
     data_path: Annotated[str, typer.Option(help="Original files: a folder, or TRAIN.jsonl,TEST.jsonl.")] = "",
+    prm: Annotated[
+        str, typer.Option(metavar="FOLDER", help="The learned process reward model that objectives call prm.")
+    ] = "",
     name: Annotated[str, typer.Option(help="Name of the study; made from the flags where not given.")] = "",
     results: Annotated[Path, typer.Option(help="Folder of all studies.")] = Path("results"),
     override: Annotated[
@@ -65,8 +71,9 @@ def ablate(
         for path in plugin or []:
             plugins.load(path)
     with told(BadRequest, SourceError, DataError, PlanConflict, run.StudyBusy):
-        request = checked(rewards, objectives, seeds, preset, name, override or [], jobs)
-        plan = planned(request, model, data or ("tiny" if model == "tiny" else "gsm8k"), data_path, name, console)
+        request = checked(rewards, objectives, seeds, preset, prm, name, override or [], jobs)
+        found = data or ("tiny" if small(model) else "gsm8k")
+        plan = planned(request, model, found, data_path, prm, name, console)
         folder = results / plan.name
         check_space(folder, plan)
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +102,7 @@ def schedule(model: str, jobs: int) -> tuple[int, dict[str, str]]:
     model has the machine to itself and shares the cores among its threads.
     """
     cores = os.cpu_count() or 1
-    if model == "tiny":
+    if small(model):
         return jobs or cores, threads.environment()
     return jobs or 1, threads.environment(max(1, cores // (jobs or 1)))
 
@@ -111,6 +118,6 @@ def announce(console: "Console", cells: "Sequence[CellRun]", folder: Path) -> No
     notes = [f"{len(waiting)} to run", f"{done} done", *([f"{failed} failed (--retry-failed)"] if failed else [])]
     console.print(f"{folder}: {len(cells)} cells: {', '.join(notes)}", highlight=False, soft_wrap=True)
     first = waiting[0].config if waiting else None
-    if isinstance(first, RunConfig) and first.model.name != "tiny":
+    if isinstance(first, RunConfig) and not small(first.model.path):
         minutes = rough_minutes(first)
         console.print(f"roughly {minutes:.0f} minutes a cell on two CPU cores, less on a GPU", highlight=False)

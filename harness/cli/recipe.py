@@ -98,6 +98,7 @@ def _plugins(recipe: Recipe) -> tuple[PluginConfig, ...]:
 def _problems(method: Method, recipe: Recipe) -> Iterator[str]:
     import rewards
     from harness.trainers import losses, objectives
+    from harness.trainers.process import checks
 
     if getattr(recipe, method) is None:
         yield f"harness train {method} needs a table [{method}]"
@@ -108,17 +109,43 @@ def _problems(method: Method, recipe: Recipe) -> Iterator[str]:
         if recipe.grpo:
             objectives.objective(recipe.grpo.objective)
             rewards.parse(recipe.grpo.reward)
+            if recipe.grpo.credit:
+                checks.check(recipe.grpo.credit)
         if recipe.dpo:
             losses.loss(recipe.dpo.loss).values(recipe.dpo.settings)
             rewards.parse(recipe.dpo.pairs.reward)
-    except (rewards.RewardError, objectives.UnknownObjective, losses.UnknownLoss, losses.BadSetting) as error:
+    except (
+        rewards.RewardError,
+        objectives.UnknownObjective,
+        checks.BadCredit,
+        losses.UnknownLoss,
+        losses.BadSetting,
+    ) as error:
         yield str(error)
     yield from _adapter_problems(recipe)
+    yield from _prm_problems(recipe) if recipe.prm else ()
     if recipe.dpo and recipe.shard.processes > 1 and not recipe.dpo.pairs.rollouts:
         yield "dpo.pairs.rollouts is empty: with several processes, sample first (harness eval MODEL --split train)"
     for file in (*(recipe.sft.files if recipe.sft else ()), *(recipe.dpo.pairs.rollouts if recipe.dpo else ())):
         if not Path(file).exists():
             yield f"{file}: no such file or folder"
+
+
+def _prm_problems(recipe: Recipe) -> Iterator[str]:
+    from evals.engines import EngineError, vllm
+
+    assert recipe.prm is not None
+    if recipe.evaluation:
+        yield "a process reward model answers nothing: leave the table [evaluation] out; prm.json says how it judges"
+    if recipe.shard.processes > 1:
+        yield f"shard.processes {recipe.shard.processes}: harness train prm samples and trains in one process"
+    if recipe.adapter and recipe.adapter.kind == "qlora":
+        yield "adapter.kind qlora: a process reward model takes lora or dora"
+    if recipe.prm.engine == "vllm":
+        try:
+            vllm.check_installed()
+        except EngineError as error:
+            yield f"prm.engine vllm: {error}"
 
 
 def _adapter_problems(recipe: Recipe) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.presets import LORA_RANK, PRESETS, SEEDS, Preset, preset_sizes
+from harness.presets import LORA_RANK, PRESETS, SEEDS, Preset, preset_sizes, small
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +40,7 @@ def checked(
     objectives: str,
     seeds: str | None,
     preset: str,
+    prm: str,
     name: str,
     overrides: Sequence[str],
     jobs: int,
@@ -47,7 +48,7 @@ def checked(
     """Parses the flags; raises `BadRequest` with all problems at once."""
     problems: list[str] = []
     specs = _rewards(rewards, problems)
-    names = _objectives(objectives, problems)
+    names = _objectives(objectives, prm, problems)
     for flag, values in (("--rewards", specs), ("--objectives", names)):
         problems += [f"{flag} names {value} twice" for value in dict.fromkeys(values) if values.count(value) > 1]
     sized = next((known for known in PRESETS if known == preset), None)
@@ -84,14 +85,25 @@ def _rewards(text: str, problems: list[str]) -> list[str]:
     return specs
 
 
-def _objectives(text: str, problems: list[str]) -> list[str]:
-    from harness.trainers.objectives import UnknownObjective, objective
+def _objectives(text: str, prm: str, problems: list[str]) -> list[str]:
+    """The objectives, each perhaps with its credit assignment; `prm` is what the scorer of that name stands for."""
+    import rewards as registry
+    from harness.trainers import objectives
+    from harness.trainers.process.checks import BadCredit, check, with_model
 
-    names = [part.strip() for part in text.split(",")]
+    names = []
+    try:
+        names = registry.split(text)
+    except registry.RewardError as error:
+        problems.append(f"--objectives: {error}")
     for name in names:
         try:
-            objective(name)
-        except UnknownObjective as error:
+            _, credit = objectives.split(name)
+            if credit is not None:
+                if credit.scorer == "prm" and not prm:
+                    raise BadCredit(f"{name}: give the learned model by --prm FOLDER")
+                check(with_model(credit, prm))
+        except (objectives.UnknownObjective, BadCredit, registry.RewardError) as error:
             problems.append(str(error))
     return names
 
@@ -104,16 +116,19 @@ def _override(text: str, problems: list[str]) -> tuple[str, str, str]:
     return match[1], match[2], match[3]
 
 
-def planned(request: Request, model: str, data: str, data_path: str, name: str, console: "Console") -> "Plan":
-    """Resolves data and model and joins everything in a plan; the embedded base, if it has to be made, comes last."""
+def planned(request: Request, model: str, data: str, data_path: str, prm: str, name: str, console: "Console") -> "Plan":
+    """Resolves data and models and joins everything in a plan; the embedded base, if it has to be made, comes last.
+
+    `prm` is the folder of the learned process reward model that objectives call `prm`, or empty.
+    """
     from ablations.plan import Plan
-    from harness import code, sources
+    from harness import chat, code, sources
     from harness.config import Sizes
 
     tables: dict[str, dict[str, Any]] = {**preset_sizes(request.preset, model), "model": {}}
     for table, key, value in request.changes:
         tables[table][key] = value
-    rank = tables.pop("model").get("lora_rank", 0 if model == "tiny" else LORA_RANK)
+    rank = tables.pop("model").get("lora_rank", 0 if small(model) else LORA_RANK)
     sizes = Sizes.model_validate(tables)
     found = sources.data(data, [Path(part).expanduser() for part in data_path.split(",") if part])
     check_data(found, sizes)
@@ -126,13 +141,14 @@ def planned(request: Request, model: str, data: str, data_path: str, name: str, 
         rewards=request.rewards,
         objectives=request.objectives,
         seeds=tuple(range(request.seeds)),
-        prompt="bare" if model == "tiny" else "think",
+        prompt=chat.style_of(Path(weights.path), model == "tiny"),
         model=weights.model_dump() | {"lora_rank": rank},  # type: ignore[arg-type]  # pydantic validates the table
         data=found,
         train=sizes.train,
         evaluation=sizes.evaluation,
         code=code.fingerprint(),
         plugins={spec: _plugins(spec) for spec in request.rewards},
+        prm=sources.model(prm, "default", progress) if prm else None,
     )
 
 

@@ -21,13 +21,14 @@ from trl.trainer.utils import use_adapter
 import rewards
 from evals.data import Item
 from harness import chat
-from harness.trainers import adapters, loop, rollouts, step_log
+from harness.trainers import adapters, environments, loop, rollouts, step_log
 from harness.trainers.advantages import ESTIMATORS, Scored
 from harness.trainers.checkpoints import Checkpointed
 from harness.trainers.completions import Completions
 from harness.trainers.dynamic_sampling import Sampled, drawn, refill
 from harness.trainers.objectives import Objective, objective
 from harness.trainers.phases import PhaseClock
+from harness.trainers.process.credit import Credit, worth
 from harness.trainers.records import Records
 from harness.trainers.rollouts.decoding import decoded
 from harness.trainers.scoring import Sample, Scorer, settled
@@ -58,6 +59,10 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
             # The reference is loaded for the estimator; the loss gets no term of its own.
             self.beta = 0.0
         self.add_callback(self.phases)
+        self.credit = Credit(run, self) if self.table.credit else None
+        self.environment = environments.named(self.table.environment)
+        if self.environment is not None:
+            self.rollout_func = self._rollouts_in_environment
 
     def _tokenize_prompts(self, prompts: list[chat.Messages]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return [chat.encode(self.processing_class, prompt) for prompt in prompts], None, {}
@@ -84,6 +89,14 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         self.phases.tokens("rollout", sum(map(len, completion_ids)))
         return completion_ids, logprobs
 
+    def _rollouts_in_environment(self, prompts: list[chat.Messages], _: Any) -> dict[str, Any]:
+        assert self.environment is not None
+        prompt_ids = [chat.encode(self.processing_class, prompt) for prompt in prompts]
+        with self.phases("rollout"):
+            completion_ids, own = environments.rollouts(self, prompt_ids, self.environment)
+        self.phases.tokens("rollout", sum(map(sum, own)))
+        return {"prompt_ids": prompt_ids, "completion_ids": completion_ids, "logprobs": None, "env_mask": own}
+
     def _calculate_rewards(
         self,
         inputs: Sequence[Mapping[str, Any]],
@@ -97,6 +110,9 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         with self.phases("reward"):
             own = self.scorer.samples(prompts, completions, completion_ids_list, finishes, columns)
         self.phases.tokens("reward", sum(map(len, completion_ids_list)))
+        if self.credit is not None:
+            with self.phases("process"):
+                own = self.credit.scored(own, prompts, completion_ids_list, columns)
         self.samples = settled(gather_object(own), self.num_generations, self.reward)
         return _column([sample.reward for sample in self.samples], self.accelerator.device).unsqueeze(1)
 
@@ -105,8 +121,24 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         if self.objective.dynamic_sampling:
             batch, dropped = self._refilled(batch)
         advantages = self._advantages(batch)
-        self._record(batch.samples, dropped, advantages)
+        found = dict[str, float | None]()
+        if self.credit is not None:
+            with self.phases("process"):
+                advantages, found = self._credited(self.credit, batch, advantages)
+        self._record(batch.samples, dropped, advantages, found)
         return batch.tensors | {"advantages": self._local(advantages, len(inputs))}
+
+    def _credited(
+        self, credit: Credit, batch: Sampled, outcome: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, float | None]]:
+        """(B, T) advantages over the completions of all processes, and what is known of the scores behind them."""
+        tensors, size = batch.tensors, len(batch.tensors["completion_mask"])
+        start = self.accelerator.process_index * size
+        found, tokens = credit.tokens(tensors, batch.samples[start : start + size])
+        written = self._gathered(tensors["completion_mask"] * tensors.get("tool_mask", 1))
+        gathered = None if tokens is None else self._gathered(tokens)
+        advantages = credit.advantages(batch.samples, outcome, written, gathered)
+        return advantages, step_log.process(batch.samples, worth(batch.samples, gathered)) | found
 
     def _sample(self, inputs: list[dict[str, Any]]) -> Sampled:
         tensors = super()._generate_and_score_completions(inputs)
@@ -184,7 +216,13 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         start = self.accelerator.process_index * size
         return advantages[start : start + size].float()
 
-    def _record(self, samples: Sequence[Sample], dropped: Sequence[Sample], advantages: torch.Tensor) -> None:
+    def _record(
+        self,
+        samples: Sequence[Sample],
+        dropped: Sequence[Sample],
+        advantages: torch.Tensor,
+        process: Mapping[str, float | None],
+    ) -> None:
         size = self.num_generations
         kept = groups(samples, size)
         row = step_log.statistics([*samples, *dropped], self.reward.weights, size, self.shaping)
@@ -192,7 +230,7 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
             row["dead_groups_kept"] = sum(not self._teaches(group) for group in kept) / len(kept)
             row["extra_completions"] = float(len(dropped))
             row["extra_tokens"] = float(sum(sample.tokens for sample in dropped))
-        for name, value in row.items():
+        for name, value in {**row, **process}.items():
             self._metrics["train"][step_log.OWN + name].append(math.nan if value is None else value)
         if self.accelerator.is_main_process:
             means = advantages if advantages.ndim == 1 else advantages.mean(1)

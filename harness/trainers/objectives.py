@@ -3,10 +3,16 @@
 `docs/objectives.md` lists where a paper is left, and why.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
+import rewards
 from harness.nearest import hint
+from harness.trainers.process.checks import BadCredit
+from harness.training import CreditConfig
 
 
 class UnknownObjective(ValueError):
@@ -142,6 +148,29 @@ def objective(name: str) -> Objective:
             f"unknown objective {name!r}: {hint(name, _OBJECTIVES)}There are {', '.join(_OBJECTIVES)}"
         )
     return _OBJECTIVES[name]
+
+
+def split(spec: str) -> tuple[Objective, CreditConfig | None]:
+    """Reads `OBJECTIVE` or `OBJECTIVE+RULE(SCORER, KEY=VALUE, ...)`, as `grpo+first_error(process)`.
+
+    The keys are those of `CreditConfig`. Raises `UnknownObjective`, and `BadCredit` where the credit cannot be read.
+    """
+    name, plus, text = spec.partition("+")
+    return objective(name.strip()), credit(text) if plus else None
+
+
+def credit(text: str) -> CreditConfig:
+    """Reads `RULE(SCORER, KEY=VALUE, ...)`. Raises `BadCredit`."""
+    match = re.fullmatch(r"\s*(\w+)\((.+)\)\s*", text)
+    if match is None:
+        raise BadCredit(f"{text!r}: write RULE(SCORER), as first_error(process) or min(prm,weight=1)")
+    scorer, *changes = rewards.split(match[2])
+    pairs = dict(change.partition("=")[::2] for change in changes)
+    try:
+        return CreditConfig.model_validate({"rule": match[1], "scorer": scorer, **pairs})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadCredit(f"{text}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def names() -> list[str]:

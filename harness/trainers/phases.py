@@ -1,4 +1,4 @@
-"""Where the time of a step goes: seconds and tokens by phase (rollout, reward, train, sync)."""
+"""Where the time of a step goes: seconds and tokens by phase (rollout, reward, process, train, sync)."""
 
 import time
 from collections import defaultdict
@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-PHASES = ("rollout", "reward", "train", "sync")
+PHASES = ("rollout", "reward", "process", "train", "sync")
 
 
 class PhaseClock(TrainerCallback):  # type: ignore[misc]  # transformers ships no type information that mypy follows

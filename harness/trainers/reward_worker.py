@@ -5,7 +5,9 @@ from numbers import Real
 from typing import Any
 
 import rewards
+from harness.trainers.process.checks import span_scorer
 from rewards import plugins
+from rewards.batch import Batch
 from rewards.reward import Components
 
 
@@ -14,6 +16,14 @@ def components(files: list[list[str]], spec: str, batch: dict[str, Any]) -> Comp
     scored = _reward(tuple((path, digest) for path, digest in files), spec).components(**batch)
     # Numbers of other libraries do not travel as JSON; what is no number is the trainer's to refuse.
     return {name: [float(s) if isinstance(s, Real) else s for s in scores] for name, scores in scored.items()}
+
+
+def spans(files: list[list[str]], spec: str, batch: dict[str, Any]) -> list[list[tuple[int, int, float | None]]]:
+    """Steps of every completion by the scorer `spec`: start, end, score."""
+    call = dict(batch)
+    scorer = span_scorer(_reward(tuple((path, digest) for path, digest in files), spec))
+    found = scorer.spans(Batch(call.pop("prompts"), call.pop("completions"), call.pop("completion_ids"), call))
+    return [[(one.start, one.end, one.score) for one in steps] for steps in found]
 
 
 @lru_cache(maxsize=8)

@@ -14,6 +14,7 @@ import rewards
 from harness.config import PluginConfig
 from rewards.completion import Completion, text_of
 from rewards.reward import Components
+from rewards.spans import TokenStep
 from rewards.worker import Crashed, Overrun, Pool
 
 WORKER = "harness.trainers.reward_worker:components"
@@ -34,6 +35,7 @@ class Sample:
         components: scores of the reward, `None` where not scorable.
         reward: their weighted sum, `None` where not scorable.
         late: the reward overran its deadline, so that the whole batch is unscorable.
+        steps: what its tokens are credited by, of a run that scores steps.
     """
 
     prompt: Completion
@@ -45,6 +47,7 @@ class Sample:
     components: dict[str, float | None]
     reward: float | None
     late: bool = False
+    steps: tuple[TokenStep, ...] = ()
 
     @property
     def correct(self) -> bool | None:

@@ -68,6 +68,26 @@ def statistics(
     }
 
 
+def process(samples: Sequence[Sample], worth: Sequence[float | None]) -> dict[str, float | None]:
+    """The fields of a run that scores steps; `worth` is what the scorer says of every completion.
+
+    `process/right_by_wrong_steps` is the share of correct completions with a step scored below 0. Of a scorer of tokens
+    it is `None`, as are the other fields of steps.
+    """
+    steps = [[step.span.score for step in sample.steps] for sample in samples]
+    scores = [score for one in steps for score in one]
+    pairs = list(zip(samples, steps, worth, strict=True))
+    wrongly = [float(any(s is not None and s < 0 for s in own)) for one, own, _ in pairs if one.correct and own]
+    return {
+        "process/score": _mean([value for value in worth if value is not None]),
+        "process/score_right": _mean([value for one, _, value in pairs if one.correct and value is not None]),
+        "process/score_wrong": _mean([value for one, _, value in pairs if one.correct is False and value is not None]),
+        "process/steps": len(scores) / len(samples) if scores else None,
+        "process/unknown": _mean([float(score is None) for score in scores]),
+        "process/right_by_wrong_steps": _mean(wrongly),
+    }
+
+
 def metrics_row(logs: Mapping[str, Any]) -> dict[str, Any]:
     """A step's line, from TRL's logs; what was not measured is null, never zero.
 

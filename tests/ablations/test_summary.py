@@ -13,7 +13,7 @@ CONTRACT = (
     "p_vs_baseline minutes accuracy_given_format accuracy_given_format_low accuracy_given_format_high "
     "given_format_seeds given_format_delta given_format_delta_low given_format_delta_high greedy base_accuracy "
     "base_format base_accuracy_given_format delta delta_low delta_high area steps_to_threshold dead_groups "
-    "generated_tokens failed"
+    "generated_tokens right_by_wrong_steps failed"
 )
 
 
@@ -47,7 +47,7 @@ BY_HAND = {
     "accuracy": 0.5, "accuracy_low": 0.5 - HALF, "accuracy_high": 0.5 + HALF,
     "strict": 0.5, "flexible": 0.5, "tokens": 10, "minutes": 1.5, "generated_tokens": 1000, "dead_groups": 0.25,
     # Formatted: 1, 3 and 4 of 4. Accuracy among them: 1/1, 2/3, 3/4.
-    "format": 8 / 12, "accuracy_given_format": (1 + 2 / 3 + 3 / 4) / 3, "greedy": 0.5,
+    "right_by_wrong_steps": None, "format": 8 / 12, "accuracy_given_format": (1 + 2 / 3 + 3 / 4) / 3, "greedy": 0.5,
     "base_accuracy": 0.25, "base_format": 0.5, "base_accuracy_given_format": 0.5,
     "delta": 0.25, "delta_low": 0.25 - HALF, "delta_high": 0.25 + HALF,
     "given_format_delta": (1 + 2 / 3 + 3 / 4) / 3 - 0.5,
@@ -130,3 +130,20 @@ def test_dead_groups_average_over_steps_that_report_them(write: Write) -> None:
 
 def test_nothing_learned_means_no_threshold(write: Write) -> None:
     assert summary(write([cell("1", curve=[point(0, 0.5), point(4, 0.4)])]))["sparse"].steps_to_threshold is None
+
+
+def test_right_answers_by_wrong_steps_are_counted_among_the_right_ones(write: Write) -> None:
+    """Three right answers whose steps were counted, one of them false; a wrong answer and an uncounted one beside."""
+    counted = [item(n, n < 3, false_steps=wrong) for n, wrong in enumerate([0, 2, 0, 1])]
+    one = cell("1", items=[*counted, item(4, True)])
+    row = summary(write([one], ("sparse",), seeds=(1,)))["sparse"]
+    assert row.right_by_wrong_steps == pytest.approx(1 / 3)
+
+
+def test_a_study_of_one_reward_compares_its_objectives(write: Write) -> None:
+    ends = {"grpo": ("1---", "110-"), "grpo+min(process)": ("11--", "1111")}
+    cells = [cell(end, "sparse", seed, objective=name) for name, two in ends.items() for seed, end in enumerate(two, 1)]
+    rows = summarise(load_study(write(cells, ("sparse",), objectives=tuple(ends), seeds=(1, 2))))
+    assert [row.reference for row in rows if not row.is_base] == [True, False]
+    # .25 and .5 more than the reference: t = .375 / .125 with one degree of freedom.
+    assert [row.p_vs_baseline for row in rows if not row.is_base] == [None, pytest.approx(0.2048, abs=1e-4)]

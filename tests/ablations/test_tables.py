@@ -83,7 +83,7 @@ def test_bold(rows: list[tuple[str, float | None, float]], marked: list[str]) ->
 
 
 def test_markup_in_a_spec_is_escaped() -> None:
-    text = to_markdown([row("0.1*a|b_c", 0.5)], "", [], "x")
+    text = to_markdown([row("0.1*a|b_c", 0.5)], "", [])
     assert text.splitlines()[2].startswith(r"| 0.1\*a\|b\_c | 5 |")
 
 

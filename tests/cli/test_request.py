@@ -13,12 +13,22 @@ from harness.cli.request import BadRequest, Request, check_space, checked, slug
 
 def asked(**flags: Any) -> Request:
     sizes = {"seeds": None, "preset": "quick", "overrides": [], "jobs": 0}
-    return checked(**{"rewards": "sparse", "objectives": "grpo", "name": "", **sizes, **flags})
+    return checked(**{"rewards": "sparse", "objectives": "grpo", "prm": "", "name": "", **sizes, **flags})
 
 
 def test_commas_inside_parentheses_belong_to_the_spec() -> None:
     found = asked(rewards="format_answer(format=0.1,answer=0.9),sparse").rewards
     assert found == ("format_answer(format=0.1,answer=0.9)", "sparse")
+
+
+def test_objectives_name_their_credit_and_a_learned_model_comes_by_flag() -> None:
+    found = asked(objectives="grpo,grpo+min(process,weight=1),dapo+direct(vine)").objectives
+    assert found == ("grpo", "grpo+min(process,weight=1)", "dapo+direct(vine)")
+    assert asked(objectives="grpo+min(prm)", prm="some/folder").objectives == ("grpo+min(prm)",)
+    with pytest.raises(BadRequest, match="give the learned model by --prm FOLDER"):
+        asked(objectives="grpo+min(prm)")
+    with pytest.raises(BadRequest, match="did you mean min"):
+        asked(objectives="grpo+mim(process)")
 
 
 def test_two_spellings_of_one_reward_are_one_cell() -> None:
