@@ -122,11 +122,8 @@ def _columns(rows: Sequence[SummaryRow]) -> list[Column]:
 
 def _terminal_columns(rows: Sequence[SummaryRow]) -> list[Column]:
     """Return what people look at first, narrow enough for a terminal of 100 columns."""
-    several = len({row.objective for row in rows if not row.is_base}) > 1
     return [
-        Column(
-            "reward", lambda row: _broken(_name(row)) + (f"\n/ {row.objective}" if several and row.objective else "")
-        ),
+        Column("reward", lambda row: _label(row, rows)),
         Column("seeds", _seeds, base=False),
         Column("accuracy\n%", lambda row: with_interval(row.estimate("accuracy"))),
         Column("Δ base\npoints", lambda row: points(row.delta), base=False),
@@ -194,8 +191,17 @@ def _name(row: SummaryRow) -> str:
     return f"({BASE})" if row.is_base else row.reward
 
 
+def _label(row: SummaryRow, rows: Sequence[SummaryRow]) -> str:
+    """Name a row by what differs from others, over several lines where a reader would break them."""
+    trained = [other for other in rows if not other.is_base]
+    if row.is_base or len({other.objective for other in trained}) == 1:
+        return _broken(_name(row))
+    objective = row.objective.replace("+", "\n+")
+    return objective if len({other.reward for other in trained}) == 1 else f"{_broken(row.reward)}\n/ {objective}"
+
+
 def _broken(spec: str) -> str:
-    """Break a sum of rewards at its plus signs, where a reader would."""
+    """Break a sum of rewards at its plus signs."""
     return spec.replace(")+", ")\n+")
 
 
