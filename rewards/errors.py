@@ -9,6 +9,7 @@ are exceptions. They are raised before or at the first batch, they say what to d
       RewardError            a reward cannot be built or called as asked
         UnknownReward        no reward has that name
         BadSpec              the reward's text does not parse
+        SpanBeyondText       a scorer's step lies outside of the completion
 
 *The data's trouble* - a completion that is nonsense, a gold that is no number - is never an exception, because a bad
 rollout is data. The verifier turns it into a `Verdict` status, and a reward that cannot score a sample answers `None`.
