@@ -15,7 +15,7 @@ from typing import Any
 
 from evals.statistics.intervals import clustered, wilson
 
-__all__ = ["g_pass_at_k", "maj_at_k", "pass_at_k", "repetition", "steps", "summary"]
+__all__ = ["g_pass_at_k", "maj_at_k", "pass_at_k", "per_item", "powers", "repetition", "steps", "summary"]
 
 Row = Mapping[str, Any]
 Group = list[Row]
@@ -124,14 +124,14 @@ def _over_samples(groups: Sequence[Group], k: int) -> dict[str, Any]:
     full = [group for group in groups if len(group) == k]
     voting = [group for group in full if all("answer" in row for row in group)]
     found = {
-        f"mean@{k}": _per_item([fmean(bool(row["correct"]) for row in group) for group in full]),
-        f"maj@{k}": _per_item([maj_at_k([(row["answer"], row["correct"]) for row in group]) for group in voting]),
+        f"mean@{k}": per_item([fmean(bool(row["correct"]) for row in group) for group in full]),
+        f"maj@{k}": per_item([maj_at_k([(row["answer"], row["correct"]) for row in group]) for group in voting]),
     }
-    for at in sorted({1 << power for power in range(k.bit_length())} | {k}) if k else []:
+    for at in powers(k):
         counts = [(len(group), sum(bool(row["correct"]) for row in group)) for group in groups if len(group) >= at]
-        found[f"pass@{at}"] = _per_item([pass_at_k(n, c, at) for n, c in counts])
+        found[f"pass@{at}"] = per_item([pass_at_k(n, c, at) for n, c in counts])
         for tau in TAUS if at > 1 else ():
-            found[f"g_pass@{at}_{tau}"] = _per_item([g_pass_at_k(n, c, at, tau) for n, c in counts])
+            found[f"g_pass@{at}_{tau}"] = per_item([g_pass_at_k(n, c, at, tau) for n, c in counts])
     return found
 
 
@@ -147,7 +147,13 @@ def _per_completion(values: Sequence[tuple[Row, float]]) -> dict[str, Any]:
     return _estimated(list(groups.values()), "completions")
 
 
-def _per_item(values: Sequence[float]) -> dict[str, Any]:
+def powers(k: int) -> list[int]:
+    """1, 2, 4, ... up to k, and k itself; nothing for no samples."""
+    return sorted({1 << power for power in range(k.bit_length())} | {k}) if k else []
+
+
+def per_item(values: Sequence[float]) -> dict[str, Any]:
+    """A mean of one value for each item with its interval, as `summary` has it."""
     return _estimated([[value] for value in values], "items")
 
 

@@ -85,7 +85,7 @@ class PluginConfig(Table):
 class RunConfig(Table):
     """One run: a reward, an objective, a seed, and everything else it needs. Paths do not enter its identity.
 
-    `objective` may name credit assignment as well: `grpo+first_error(process)` (`harness.trainers.objectives.split`).
+    `objective` may name credit assignment as well: `grpo+among_correct(process)` (`harness.trainers.objectives.split`).
     """
 
     reward: str

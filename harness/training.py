@@ -158,12 +158,13 @@ class ImplicitConfig(Table):
     A token's reward is `beta` * log(pi_phi / pi_ref): pi_ref is the starting model, phi a low-rank adapter on it.
 
     Attributes:
-        learning_rate: of the adapter, which learns from outcomes only.
+        learning_rate: of the adapter, which learns from outcomes only; `None` is 10 times the policy's: a model that
+            learns more slowly than the policy moves scores what is no longer written.
         update: `after` the completions were rewarded (the paper's scripts), or `before`.
     """
 
     beta: float = Field(default=0.05, gt=0)
-    learning_rate: float = Field(default=1e-4, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
     rank: int = Field(default=16, ge=1)
     update: Literal["after", "before"] = "after"
 
@@ -181,7 +182,7 @@ class CreditConfig(Table):
         continuations: of every prefix, of `vine`.
     """
 
-    rule: str
+    rule: str = "among_correct"
     scorer: str = "process"
     weight: float = Field(default=0.5, ge=0)
     temperature: float = Field(default=0.1, gt=0)
@@ -196,9 +197,10 @@ class PrmConfig(Table):
     Attributes:
         questions: how many of the data's questions are answered, drawn by the run's seed; 0 takes all.
         solutions: completions of a question, whose steps are labelled.
-        continuations: K rollouts from the end of every step.
+        continuations: K rollouts from the end of every step but the last, whose label is the solution's own verdict.
         labels: `hard`, whether any continuation is right, or `soft`, the share of right ones.
-        engine: who samples; vLLM keeps the prefixes' states.
+        max_new_tokens: of a solution; a continuation has what its prefix left of them.
+        engine: who samples; vLLM computes what prefixes share once, in blocks (128 tokens on a CPU, 16 on a GPU).
         max_length: longer sequences, prompt included, are left out and counted.
     """
 

@@ -7,7 +7,7 @@
 """
 
 # The built-in families register themselves when their module is imported.
-from rewards import controls, length, length_group, outcome, plugins, process, repetition
+from rewards import calls, controls, learned, length, length_group, outcome, plugins, process, repetition
 from rewards.composite import Composite, Term
 from rewards.errors import BadSpec, RewardError, UnknownReward
 from rewards.registry import family, get, names, register
@@ -23,9 +23,11 @@ __all__ = [
     "Term",
     "UnknownReward",
     "Verdict",
+    "calls",
     "controls",
     "family",
     "get",
+    "learned",
     "length",
     "length_group",
     "names",

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
+from rewards.arithmetic import Exact, exact
 from rewards.batch import Batch
 from rewards.completion import END_OF_TURN
 from rewards.equations import Equation, equations
@@ -16,6 +18,7 @@ from rewards.grounding import CONSTANTS, derived, stated
 from rewards.outcome import answer_scores
 from rewards.registry import register
 from rewards.reward import Components, Reward, Scores
+from rewards.spans import Span, StepScorer
 from rewards.verify import verify
 
 __all__ = ["Process", "Status", "Step", "steps", "valid_prefix", "valid_steps"]
@@ -23,7 +26,12 @@ __all__ = ["Process", "Status", "Step", "steps", "valid_prefix", "valid_steps"]
 Status = Literal["valid", "unused", "trivial", "unknown", "false", "after"]
 """What a step is worth: `valid` earns, `trivial` is left out of the count, all others are counted and earn nothing."""
 
-Answer = frozenset[Fraction]
+FACTS = frozenset(map(exact, CONSTANTS))
+
+SCORES: dict[Status, float] = {"valid": 1.0, "false": -1.0}
+"""The score of a step as a span. Of all others nothing is known: not that they are wrong, nor that they help."""
+
+Answer = frozenset[Exact]
 """The values that a committed final answer may have; empty without one."""
 
 
@@ -37,7 +45,7 @@ class Step:
 
 @register("process")
 @dataclass(frozen=True)
-class Process(Reward):
+class Process(Reward, StepScorer):
     """process * valid_prefix + answer * correct, range [0, process + answer]; defaults 0.2 and 0.8.
 
     valid_prefix (see `rewards.process.valid_prefix`) is the share of a solution's equations that are true, grounded,
@@ -48,6 +56,7 @@ class Process(Reward):
 
     A true chain from the question's numbers to a wrong answer earns `process`: no model reads whether the chain is the
     one that was asked for. While process < answer, as by default, right beats wrong whatever the steps.
+    As a scorer of steps (`spans`) it gives a valid equation 1, a false one -1 and every other one `None`.
     Raises `RewardError` for a negative or infinite weight.
     """
 
@@ -76,6 +85,15 @@ class Process(Reward):
         prefixes: Scores = [valid_prefix(text, question) for text, question in pairs]
         return {"process": prefixes, "answer": answer_scores(batch)}
 
+    def spans(self, batch: Batch) -> list[list[Span]]:
+        """Return every equation of every completion, repeats included; the gold is not asked for."""
+        pairs = zip(batch.texts, batch.questions, strict=True)
+        return [[_span(step) for step in steps(text, question)] for text, question in pairs]
+
+
+def _span(step: Step) -> Span:
+    return Span(step.equation.start, step.equation.end, SCORES.get(step.status))
+
 
 def valid_prefix(text: str, question: str) -> float:
     """Return (valid steps) / (steps that are not trivial), in [0, 1]; 0 without steps.
@@ -87,33 +105,33 @@ def valid_prefix(text: str, question: str) -> float:
 
 
 def steps(text: str, question: str) -> list[Step]:
-    """Judge every equation of `text` in order; one that was written before (operands in any order) is dropped.
+    """Judge every equation of `text` in order.
 
     - *false*: its sides differ. What follows the first false step is *after* it, unless trivial.
     - *unknown*: unreadable, or not grounded: an operand is neither in the question (as digits, a word, or p% for p),
       nor a result of an earlier step, nor one of a few constants - or all operands are constants.
-    - *trivial*: true and grounded, but its result is nothing new: one of its own operands (2*1=2), an earlier result,
-      or a number of the question that is not the final answer.
+    - *trivial*: it was written before (operands in any order), true or not; or it is true and grounded, but its result
+      is nothing new: one of its own operands (2*1=2), an earlier result, or a number of the question that is not the
+      final answer.
     - *valid*: true, grounded and new. *unused* instead, where its result is neither an operand of a later valid step
       nor the final answer that the text commits to.
     """
     text = _first_turn(text)
-    unique: dict[object, Equation] = {}
-    for equation in equations(text):
-        unique.setdefault(equation.key, equation)
     answer = _committed(text)
-    return _used(_judged(unique.values(), question, answer), answer)
+    return _used(_judged(equations(text), question, answer), answer)
 
 
 def _judged(found: Iterable[Equation], question: str, answer: Answer) -> list[Step]:
     """Judge without regard to use."""
-    numbers = stated(question)
-    known = numbers | derived(numbers)
+    numbers, grounds = _grounds(question)
+    known = set(grounds)
     old = set(numbers - answer)
     judged: list[Step] = []
     failed = False
+    written: set[object] = set()
     for equation in found:
-        status = _status(equation, known, old)
+        status = "trivial" if equation.key in written else _status(equation, known, old)
+        written.add(equation.key)
         failed = failed or status == "false"
         if failed and status not in ("false", "trivial"):
             status = "after"
@@ -124,7 +142,7 @@ def _judged(found: Iterable[Equation], question: str, answer: Answer) -> list[St
     return judged
 
 
-def _status(equation: Equation, known: Set[Fraction], old: Set[Fraction]) -> Status:
+def _status(equation: Equation, known: Set[Exact], old: Set[Exact]) -> Status:
     if not equation.true:
         return "false" if equation.true is False else "unknown"
     if not _grounded(equation, known):
@@ -148,8 +166,7 @@ def _used(judged: Sequence[Step], answer: Answer) -> list[Step]:
 
 def valid_steps(text: str, question: str) -> int:
     """Return how many equations are true and grounded, each repeat counted again: what the control `step_sum` pays."""
-    numbers = stated(question)
-    known, valid = numbers | derived(numbers), 0
+    known, valid = set(_grounds(question)[1]), 0
     for equation in equations(_first_turn(text)):
         if equation.true and _grounded(equation, known):
             valid += 1
@@ -157,13 +174,21 @@ def valid_steps(text: str, question: str) -> int:
     return valid
 
 
-def _values(equation: Equation) -> set[Fraction]:
+# A group's completions answer the same question.
+@lru_cache(maxsize=1024)
+def _grounds(question: str) -> tuple[frozenset[Exact], frozenset[Exact]]:
+    """The numbers that the question states, and these with what percentages become."""
+    numbers = stated(question)
+    return frozenset(map(exact, numbers)), frozenset(map(exact, numbers | derived(numbers)))
+
+
+def _values(equation: Equation) -> set[Exact]:
     # 5-8=-3 goes on as 10-3 just as well as 10+(-3).
-    return {value for result in equation.results for value in (result, abs(result))}
+    return {value for result in equation.results for value in (result, result if result > 0 else -result)}
 
 
-def _grounded(equation: Equation, known: Set[Fraction]) -> bool:
-    if not all(operand in known or operand in CONSTANTS for operand in equation.operands):
+def _grounded(equation: Equation, known: Set[Exact]) -> bool:
+    if not all(operand in known or operand in FACTS for operand in equation.operands):
         return False
     return any(operand in known for operand in equation.operands)
 
@@ -178,7 +203,7 @@ def _committed(text: str) -> Answer:
     if verdict.answer is None or verdict.kind == "prose":
         return frozenset()
     value = Fraction(verdict.answer.removesuffix("%"))
-    return frozenset({value, value / 100})
+    return frozenset({exact(value), exact(value / 100)})
 
 
 def _first_turn(text: str) -> str:

@@ -37,10 +37,19 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """One prompt as token ids, and the seed of the draws of its completion."""
+    """One prompt as token ids, and the seed of the draws of its completion.
+
+    Attributes:
+        limit: most tokens of its completion, where that is less than the sampling's.
+    """
 
     prompt: Sequence[int]
     seed: int = 0
+    limit: int | None = None
+
+    def tokens(self, sampling: Sampling) -> int:
+        """Most tokens of its completion."""
+        return sampling.max_new_tokens if self.limit is None else min(self.limit, sampling.max_new_tokens)
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Completion:
 
     Attributes:
         index: position of its request in the call.
-        tokens: generated tokens, the end token or those of the stop text included.
+        tokens: generated tokens, the end token or those of the stop text included, and what an environment wrote.
         finish_reason: `stop` at an end token or a stop text, `length` at `max_new_tokens`.
     """
 
@@ -64,6 +73,13 @@ class Engine(Protocol):
     """Generates one completion for each request, yielding batches that are complete once yielded, in any order."""
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]: ...
+
+
+class Environment(Protocol):
+    """Writes into completions while they are sampled, as a calculator that fills in results."""
+
+    def respond(self, text: str) -> str | None:
+        """What it writes behind `text`, the completion so far; `None` where it has nothing to say."""
 
 
 def request_seed(seed: int, item: str, sample: int) -> int:

@@ -11,40 +11,57 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from evals.engines import FinishReason, Request, Sampling
+from evals.engines import Environment, FinishReason, Request, Sampling
 
 # Taking rows out copies the cache, which pays once this share of the rows is done.
 DONE_SHARE = 0.125
+# Bounds what an environment costs, whatever it is asked.
+MOST_RESPONSES = 32
 
 
 @dataclass
 class Row:
-    """A completion in progress. `text` is set at the end."""
+    """A completion in progress. `text` is set at the end.
+
+    Attributes:
+        limit: most tokens, those of an environment included.
+        own: of every token, whether the model drew it; else the environment wrote it.
+        due: tokens of the environment that come next.
+        responses: of the environment, those that `failed` included: the vocabulary has no tokens for their text.
+    """
 
     generator: torch.Generator
+    limit: int
     tokens: list[int] = field(default_factory=list)
+    own: list[bool] = field(default_factory=list)
+    due: list[int] = field(default_factory=list)
+    responses: int = 0
+    failed: int = 0
     text: str = ""
     reason: FinishReason | None = None
 
 
 @dataclass
 class Decoder:
-    """A model and tokenizer with the token ids that end a completion."""
+    """A model and tokenizer with the token ids that end a completion, and what writes into it besides the model."""
 
     model: Any
     tokenizer: Any
     ends: frozenset[int]
+    environment: Environment | None = None
 
     def decode(self, requests: Sequence[Request], sampling: Sampling) -> list[Row]:
         """Finished rows in the order of the requests."""
         device = self.model.device
-        rows = [Row(torch.Generator(device).manual_seed(request.seed)) for request in requests]
+        rows = [
+            Row(torch.Generator(device).manual_seed(request.seed), request.tokens(sampling)) for request in requests
+        ]
         live = rows
         cache, mask, logits = self._prefill([list(request.prompt) for request in requests])
         while True:
-            tokens = draw(logits, [row.generator for row in live], sampling)
-            for row, token in zip(live, tokens.tolist(), strict=True):
-                self._take(row, token, sampling)
+            drawn = draw(logits, [row.generator for row in live], sampling).tolist()
+            taken = [self._take(row, token, sampling) for row, token in zip(live, drawn, strict=True)]
+            tokens = torch.tensor(taken, device=device)
             kept = [place for place, row in enumerate(live) if row.reason is None]
             if not kept:
                 return rows
@@ -89,17 +106,41 @@ class Decoder:
         logits: torch.Tensor = output.logits[:, -1]
         return logits
 
-    def _take(self, row: Row, token: int, sampling: Sampling) -> None:
-        """Appends a token and ends the row where it has to; a row that has ended waits for removal unchanged."""
+    def _take(self, row: Row, token: int, sampling: Sampling) -> int:
+        """Appends a token, the environment's if one is due, else the drawn one, and ends the row where it has to.
+
+        Returns what was appended. A row that has ended waits for removal unchanged.
+        """
         if row.reason is not None:
-            return
+            return token
+        own = not row.due
+        token = token if own else row.due.pop(0)
         row.tokens.append(token)
+        row.own.append(own)
         if token in self.ends or self._stopped(row.tokens, sampling.stop):
             row.reason = "stop"
-        elif len(row.tokens) == sampling.max_new_tokens:
+        elif len(row.tokens) == row.limit:
             row.reason = "length"
+        elif own and self.environment is not None and row.responses < MOST_RESPONSES:
+            row.due = self._response(row, self.environment)
         if row.reason is not None:
             row.text = cut(self._text(row.tokens), sampling.stop)
+        return token
+
+    def _response(self, row: Row, environment: Environment) -> list[int]:
+        """The tokens that the environment writes next, none where the vocabulary cannot write its very text."""
+        text = self._text(row.tokens)
+        response = environment.respond(text)
+        if response is None:
+            return []
+        row.responses += 1
+        # Some tokenizers put a space of their own before whatever they encode.
+        for form in (response, response.lstrip()):
+            ids = list(self.tokenizer.encode(form, add_special_tokens=False))
+            if self._text(row.tokens + ids) == text + response and self.ends.isdisjoint(ids):
+                return ids
+        row.failed += 1
+        return []
 
     def _stopped(self, tokens: list[int], stops: tuple[str, ...]) -> bool:
         """Whether the newest token completed a stop text. A tail is looked at first, for it is cheap to decode."""

@@ -93,7 +93,7 @@ class ServerEngine:
         body = {
             "model": self.model,
             "prompt": list(request.prompt),
-            "max_tokens": sampling.max_new_tokens,
+            "max_tokens": request.tokens(sampling),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": request.seed,

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from evals.engines import Completion, Request, Sampling
+from evals.engines import Completion, Environment, Request, Sampling
 from evals.engines.decoding import Decoder
 
 
@@ -17,12 +17,16 @@ class TransformersEngine:
 
     Args:
         batch_size: prompts decoded together. Memory grows with it; completions change only by float rounding.
+        environment: writes into the completions.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, batch_size: int = 128) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, batch_size: int = 128, environment: Environment | None = None
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
+        self.environment = environment
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Longest prompts first, so that padding is small and a batch too big for memory fails at once."""
@@ -35,7 +39,7 @@ class TransformersEngine:
         self.model.eval()
         try:
             with torch.inference_mode():
-                decoder = Decoder(self.model, self.tokenizer, self._ends())
+                decoder = Decoder(self.model, self.tokenizer, self._ends(), self.environment)
                 rows = decoder.decode([requests[i] for i in chosen], sampling)
         finally:
             self.model.train(training)

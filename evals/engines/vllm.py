@@ -37,7 +37,7 @@ class VllmEngine:
         try:
             for index, request in enumerate(requests):
                 prompt = {"prompt_token_ids": list(request.prompt)}
-                engine.add_request(str(index), prompt, _parameters(sampling, request.seed))
+                engine.add_request(str(index), prompt, _parameters(sampling, request))
             while engine.has_unfinished_requests():
                 ended = [output for output in engine.step() if output.finished]
                 if ended:
@@ -96,14 +96,14 @@ def _settle(on_cpu: bool) -> None:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(max(1, memory // 6 // _GIB)))
 
 
-def _parameters(sampling: Sampling, seed: int) -> Any:
+def _parameters(sampling: Sampling, request: Request) -> Any:
     parameters = import_module("vllm.sampling_params")
     return parameters.SamplingParams(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
-        max_tokens=sampling.max_new_tokens,
+        max_tokens=request.tokens(sampling),
         stop=list(sampling.stop),
-        seed=seed if sampling.temperature > 0 else None,
+        seed=request.seed if sampling.temperature > 0 else None,
         output_kind=parameters.RequestOutputKind.FINAL_ONLY,
     )
 

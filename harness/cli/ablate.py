@@ -24,7 +24,7 @@ INTERRUPTED = 130
 def ablate(
     rewards: Annotated[str, typer.Option(help="Reward specs, comma separated; the first is the baseline.")],
     objectives: Annotated[
-        str, typer.Option(help="Objectives, comma separated, as grpo or grpo+first_error(process) with credit.")
+        str, typer.Option(help="Objectives, comma separated, as grpo or grpo+among_correct(process) with credit.")
     ] = "grpo",
     seeds: Annotated[
         str | None, typer.Option(metavar="N", help="How many seeds. Default: 1, 3 or 5 by preset.")

@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
     from rewards.audit import Audit, Baseline, Finding, Item
 
+    Progress = Callable[[int, int], None]
+    Attack = Callable[[Any, Sequence[Item], Progress], Audit]
+
 FAILED = 1
+MANY = 64
+# Of steps: their scorer may be a model.
+FEW = 18
 QUOTED = 3
 NAMED = 4
 
@@ -29,7 +35,14 @@ def audit(
     data: Annotated[
         Path | None, typer.Option(help="JSON lines with question and answer. Default: 72 built-in problems.")
     ] = None,
-    items: Annotated[int, typer.Option(help="How many problems, spread evenly over the data.", min=2)] = 64,
+    items: Annotated[
+        int | None, typer.Option(help="How many problems, spread evenly. Default: 64, or 18 with --credit.", min=2)
+    ] = None,
+    credit: Annotated[
+        str, typer.Option(help="Attack these rules of credit by the steps REWARD scores: RULE[,RULE...] or all.")
+    ] = "",
+    outcome: Annotated[str, typer.Option(help="Reward beside the steps. Default: sparse.")] = "",
+    weight: Annotated[float | None, typer.Option(help="Of what a rule adds to it. Default: 0.5.", min=0)] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="Python file that registers rewards; repeatable.")] = None,
     tokenizer: Annotated[
         Path | None, typer.Option(help="tokenizer.json to count tokens with. Default: words and punctuation.")
@@ -45,13 +58,15 @@ def audit(
 
     A shaping term is audited in the sum it is trained in, as in 'sparse+0.25*length_soft'.
 
+    With --credit, what is audited is what the policy gradient pays to tokens for the steps.
+
     Example: harness audit format_answer --html audit.html
+    Example: harness audit process --credit among_correct,min
     """
     from rich.console import Console
 
     from evals.data import DataError
     from rewards import RewardError, plugins
-    from rewards.audit import audit as attack
     from rewards.audit import written_baseline
     from rewards.audit.page import page
 
@@ -63,10 +78,10 @@ def audit(
             plugins.load(file)
         target = plugins.resolve(reward)
         accepted = _baseline(baseline, new=update_baseline)
-        chosen = _items(data, items, errors)
-        tokenize = _tokenizer(tokenizer)
+        chosen = _items(data, items or (FEW if credit else MANY), errors)
+        attack = _credit(credit, outcome, weight, tokenizer) if credit else _reward(outcome, weight, tokenizer)
         with _progress(errors, target.spec) as progress:
-            found = attack(target, chosen, progress=progress, tokenize=tokenize).against(accepted)
+            found = attack(target, chosen, progress).against(accepted)
         if update_baseline and baseline is not None:
             _write(baseline, written_baseline(accepted, found))
             found = found.against(_baseline(baseline))
@@ -78,6 +93,33 @@ def audit(
         _show(found, Console())
     if found.verdict == "fail":
         raise typer.Exit(FAILED)
+
+
+def _reward(outcome: str, weight: float | None, tokenizer: Path | None) -> "Attack":
+    """The audit of a reward; the flags of credit are refused."""
+    from rewards.audit import audit as attack
+
+    if outcome or weight is not None:
+        raise BadAudit("--outcome and --weight are of rules of credit: name them with --credit RULE")
+    tokenize = _tokenizer(tokenizer)
+    return lambda target, items, progress: attack(target, items, progress=progress, tokenize=tokenize)
+
+
+def _credit(rules: str, outcome: str, weight: float | None, tokenizer: Path | None) -> "Attack":
+    """The audit of rules of credit."""
+    from dataclasses import replace
+
+    import rewards
+    from rewards.audit import AUDITED, SETTINGS, audit_credit
+
+    if tokenizer is not None:
+        raise BadAudit("--tokenizer does not go with --credit: there every word and every other character is a token")
+    chosen = AUDITED if rules == "all" else tuple(dict.fromkeys(rule.strip() for rule in rules.split(",")))
+    beside = rewards.parse(outcome) if outcome else None
+    settings = SETTINGS if weight is None else replace(SETTINGS, weight=weight)
+    return lambda target, items, progress: audit_credit(
+        target, chosen, items, outcome=beside, settings=settings, progress=progress
+    )
 
 
 def _items(data: Path | None, count: int, errors: "Console") -> "list[Item]":
@@ -193,7 +235,7 @@ def _grouped(findings: "Sequence[Finding]") -> "list[list[Finding]]":
     groups: dict[tuple[str, str, str, bool], list[Finding]] = {}
     for one in findings:
         if one.verdict != "harmless":
-            own = one.attack if one.family == "law" else ""
+            own = one.attack if one.family == "law" else one.rule
             groups.setdefault((one.verdict, one.family, own, one.accepted), []).append(one)
     return list(groups.values())
 
@@ -210,8 +252,8 @@ def _trained(found: "Audit") -> "Iterator[str]":
         worst = found.advantages[0]
         parts = ", ".join(f"{value:+.2f} ({scale})" for scale, value in worst.hopeless.items())
         yield f"advantage of {worst.attack!r} among seven wrong solutions, by scale_rewards: {parts}"
-    early = max(found.mixtures, key=lambda mixture: mixture.auxiliary)
-    if early.auxiliary > 0.005:
+    early = max(found.mixtures, key=lambda mixture: mixture.auxiliary, default=None)
+    if early is not None and early.auxiliary > 0.005:
         rates = f"formats {early.p_format:.0%} and solves {early.p_correct:.0%}"
         yield f"groups of 8 that teach the format alone: {early.auxiliary:.0%} for a policy that {rates}"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli import rerank as reranking
 from harness.cli.errors import told
 from harness.cli.flags import BadEvaluation, Flags, checked
 from harness.cli.measurement import Measurement, prepared
@@ -47,6 +48,13 @@ def evaluate_command(
     check: Annotated[
         str, typer.Option(help="lm-eval: it grades the same completions; lm-eval-run: it runs the model itself.")
     ] = "",
+    rerank: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER[,AGGREGATE]",
+            help="Best of n by this process reward model, by every aggregation of steps or by one.",
+        ),
+    ] = "",
     any_template: Annotated[
         bool, typer.Option(help="Measure although the chat template is unsound or not the one of training; recorded.")
     ] = False,
@@ -59,6 +67,8 @@ def evaluate_command(
     ours ends with exit code 1; lm-eval-run generates with lm-eval's hf backend, greedily, on the same questions.
 
     Example: harness eval tiny --limit 100
+
+    Example: harness eval tiny --samples 8 --temperature 1 --rerank runs/prm/model
 
     Example: harness eval Qwen/Qwen2.5-1.5B-Instruct --style gsm8k_cot --chat multiturn --check lm-eval
     """
@@ -73,19 +83,22 @@ def evaluate_command(
     from harness.chat import OtherTemplate
     from harness.sources import SourceError
     from harness.weights import WeightsUnavailable
+    from rewards.errors import RewardError
 
     errors = Console(stderr=True)
     flags = Flags(
         model, data, data_path, split, engine, base_url, samples, temperature, top_p, style, chat, limit, out,
-        seed, max_new_tokens, batch_size, check, any_template,
+        seed, max_new_tokens, batch_size, check, any_template, rerank,
     )  # fmt: skip
     with told(
-        BadEvaluation, DataError, EngineError, OtherTemplate, ParityError, RunError, SourceError, StyleError,
-        WeightsUnavailable,
+        BadEvaluation, DataError, EngineError, OtherTemplate, ParityError, RewardError, RunError, SourceError,
+        StyleError, WeightsUnavailable,
     ):  # fmt: skip
         measurement = prepared(checked(flags), errors)
         rows = _finished(measurement, errors)
         report = measurement.report(rows)
+        if rerank:
+            report["rerank"] = _reranked(rerank, measurement, rows, errors)
         measurement.write(report)
         parity = measurement.parity(rows, check, errors) if check else None
     if as_json:
@@ -112,8 +125,20 @@ def _finished(measurement: Measurement, errors: "Console") -> list[dict[str, Any
         with Watch(run.total, errors) as watch:
             return run.finish(measurement.engine, watch)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; what is finished is in {run.folder}, the same command goes on from there", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise _interrupted(run.folder) from None
+
+
+def _reranked(flag: str, measurement: Measurement, rows: list[dict[str, Any]], errors: "Console") -> dict[str, Any]:
+    folder = measurement.run.folder
+    try:
+        return reranking.parsed(flag).report(folder, rows, errors)
+    except KeyboardInterrupt:
+        raise _interrupted(folder) from None
+
+
+def _interrupted(folder: Path) -> typer.Exit:
+    typer.echo(f"interrupted; what is finished is in {folder}, the same command goes on from there", err=True)
+    return typer.Exit(INTERRUPTED)
 
 
 def _lines(measurement: Measurement, report: dict[str, Any]) -> list[str]:
@@ -131,6 +156,8 @@ def _lines(measurement: Measurement, report: dict[str, Any]) -> list[str]:
     speed = f" ({tokens / seconds:,.0f} tokens/s)" if seconds else ""
     mean = report["tokens"]["value"] or 0
     lines.append(f"  {mean:.1f} tokens a completion; {tokens:,} tokens in {seconds:.1f} s{speed}")
+    if "rerank" in report:
+        lines += reranking.lines(report["rerank"])
     return [*lines, f"  {measurement.run.folder}/ holds summary.md, summary.json, eval.json and items.jsonl"]
 
 

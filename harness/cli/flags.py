@@ -37,6 +37,7 @@ class Flags:
     batch_size: int
     check: str
     any_template: bool
+    rerank: str
 
 
 def checked(flags: Flags) -> Flags:
@@ -60,6 +61,7 @@ def checked(flags: Flags) -> Flags:
         problems.append(f"--base-url {flags.base_url}: give a URL, as http://127.0.0.1:8000/v1")
     if flags.samples > 1 and flags.temperature == 0:
         problems.append(f"--samples {flags.samples} at temperature 0 would all be equal; give --temperature")
+    problems += rerank_problems(flags) if flags.rerank else []
     if not 0 < flags.top_p <= 1:
         problems.append(f"--top-p {flags.top_p}: give more than 0 and at most 1")
     if flags.engine == "vllm" and is_adapter(Path(flags.model)):
@@ -70,6 +72,21 @@ def checked(flags: Flags) -> Flags:
     if problems:
         raise BadEvaluation("\n".join(problems))
     return flags
+
+
+def rerank_problems(flags: Flags) -> list[str]:
+    """Why a process reward model cannot choose among the samples."""
+    from harness.cli.rerank import parsed
+    from rewards.errors import RewardError
+
+    problems = []
+    if flags.samples == 1:
+        problems.append("--rerank chooses among completions of a question: give --samples 2 or more")
+    try:
+        parsed(flags.rerank)
+    except RewardError as error:
+        problems.append(f"--rerank {flags.rerank}: {error}")
+    return problems
 
 
 def rerun_problems(flags: Flags) -> list[str]:

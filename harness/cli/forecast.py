@@ -112,6 +112,11 @@ def _method(recipe: Recipe) -> dict[str, Any]:
         return {"sequence": recipe.sft.max_length}
     if recipe.dpo:
         return {"sequence": recipe.dpo.max_length, "kl": not losses.loss(recipe.dpo.loss).reference_free}
+    if recipe.prm:
+        raise BadForecast(
+            "[prm] samples far more than it trains, which is not estimated; its training needs at most what supervised "
+            f"training does: harness estimate MODEL --objective sft --sequence {recipe.prm.max_length}"
+        )
     assert recipe.grpo is not None
     grpo = recipe.grpo
     return {

@@ -51,6 +51,7 @@ class Measurement:
     def write(self, report: dict[str, Any]) -> None:
         """Writes `summary.json` and `summary.md` beside the items."""
         from evals.markdown import page
+        from harness.cli import rerank
 
         request = report["request"]
         about = {
@@ -59,7 +60,8 @@ class Measurement:
             **({"notes": "; ".join(report["notes"])} if report["notes"] else {}),
         }
         whole.write(self.run.folder / "summary.json", json.dumps(report, indent=1) + "\n")
-        whole.write(self.run.folder / "summary.md", page(self.title, about, report))
+        reranked = rerank.page(report["rerank"]) if "rerank" in report else ""
+        whole.write(self.run.folder / "summary.md", page(self.title, about, report) + reranked)
 
     def parity(self, rows: Sequence[dict[str, Any]], kind: str, console: "Console") -> "Parity":
         """Grades the rows with lm-eval, or has it run the model itself; raises `ParityError` where it cannot."""

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +25,7 @@ MEASURED = {"before": "accuracy before", "evaluation": "accuracy after "}
 
 
 def train(
-    method: Annotated[str, typer.Argument(help="sft, dpo or grpo.", metavar="METHOD")],
+    method: Annotated[str, typer.Argument(help="sft, dpo, grpo or prm.", metavar="METHOD")],
     config: Annotated[Path, typer.Option(help="TOML file; examples/ has one for each method and size.")],
     override: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Over the file, as optimizer.steps=20.")
@@ -34,7 +35,7 @@ def train(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines; progress goes to stderr.")] = False,
 ) -> None:
-    """Train a model, by supervised fine-tuning, on preferences, or with a registered reward.
+    """Train a model, by supervised fine-tuning, on preferences, or with a registered reward; or a process reward model.
 
     Interrupted or killed, the same command goes on from the last checkpoint; of a finished run it tells the result.
 
@@ -117,18 +118,23 @@ def describe(status: dict[str, Any]) -> str:
 
 def outcome(folder: Path, run: TrainRun) -> dict[str, Any]:
     """What the run's files say of it: state, time, the last step's metrics and, where measured, the accuracies."""
+    from ablations.alarms import alarms
     from harness import status
+    from harness.trainers import prm_record
     from harness.trainers.measures import AFTER, BEFORE, summary_of
 
     told = status.read(folder)
     steps = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines() if told["step"] else []
+    rows = [json.loads(line) for line in steps]
     return {
         "folder": str(folder),
         "method": run.method,
         **{name: told[name] for name in ("state", "error", "seconds", "step")},
-        "last": json.loads(steps[-1]) if steps else None,
+        "last": rows[-1] if rows else None,
         "before": summary_of(folder / BEFORE),
         "evaluation": summary_of(folder / AFTER),
+        **({"prm": prm_record.summary_of(folder)} if run.prm else {}),
+        **({"alarms": [asdict(alarm) for alarm in alarms(rows)]} if run.grpo else {}),
     }
 
 
@@ -139,7 +145,34 @@ def lines(folder: Path, run: TrainRun, found: dict[str, Any]) -> list[str]:
         return [f"{folder}: {error['type']}: {error['message']}; the whole log is {folder / 'log.txt'}"]
     told = [f"{run.method} of {run.model.name}: {found['step']} steps in {found['seconds']:.0f} s"]
     told += [f"  {label} {_accuracy(found[key])}" for key, label in MEASURED.items() if found[key]]
+    told += _judges(found["prm"]) if found.get("prm") else []
+    told += [f"  {alarm['severity']}: {alarm['sentence']}" for alarm in found.get("alarms", [])]
     return [*told, f"  {folder / 'model'} holds the weights, {folder}/ the records"]
+
+
+def _judges(prm: dict[str, Any]) -> list[str]:
+    """How a process reward model does on held-out questions, and what its labels cost."""
+    held_out, tokens, seconds = prm["held_out"], prm["sampled_tokens"], prm["seconds"]
+    steps, solutions = held_out["steps"], held_out["solutions"]
+    return [
+        f"  held out: {held_out['questions']} of {prm['questions']} questions",
+        f"  AUC, steps that most continuations follow up rightly   {_auc(steps['auc_most'])} of {steps['n']} steps",
+        f"  AUC, right solutions by their worst step               {_auc(solutions['auc']['min'])} "
+        f"of {solutions['n']}; by fewer steps {_plain(solutions['auc_few_steps'])}",
+        f"  calibration error {steps['calibration_error']:.3f}, loss {steps['loss']:.3f} nats; "
+        f"always saying the mean label {steps['base_loss']:.3f}",
+        f"  sampled {tokens['solutions']} + {tokens['continuations']} tokens "
+        f"in {seconds['solutions']:.0f} + {seconds['labels']:.0f} s; trained {seconds['train']:.0f} s",
+    ]
+
+
+def _auc(measured: dict[str, Any]) -> str:
+    found = _plain(measured["value"])
+    return found if measured["low"] is None else f"{found} ({measured['low']:.3f} to {measured['high']:.3f})"
+
+
+def _plain(value: float | None) -> str:
+    return "none: all are of one kind" if value is None else f"{value:.3f}"
 
 
 def _accuracy(measured: dict[str, Any]) -> str:

@@ -126,18 +126,20 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
             with self.phases("process"):
                 advantages, found = self._credited(self.credit, batch, advantages)
         self._record(batch.samples, dropped, advantages, found)
-        return batch.tensors | {"advantages": self._local(advantages, len(inputs))}
+        return batch.tensors | {"advantages": self._local(advantages, *batch.tensors["completion_mask"].shape)}
 
     def _credited(
         self, credit: Credit, batch: Sampled, outcome: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, float | None]]:
         """(B, T) advantages over the completions of all processes, and what is known of the scores behind them."""
-        tensors, size = batch.tensors, len(batch.tensors["completion_mask"])
+        size = len(batch.tensors["completion_mask"])
         start = self.accelerator.process_index * size
-        found, tokens = credit.tokens(tensors, batch.samples[start : start + size])
-        written = self._gathered(tensors["completion_mask"] * tensors.get("tool_mask", 1))
+        found, tokens = credit.tokens(batch.tensors, batch.samples[start : start + size])
+        mask = self._gathered(written(batch.tensors))
         gathered = None if tokens is None else self._gathered(tokens)
-        advantages = credit.advantages(batch.samples, outcome, written, gathered)
+        advantages = credit.advantages(batch.samples, outcome, mask, gathered)
+        added = (advantages - (outcome if outcome.ndim > 1 else outcome.unsqueeze(1)))[mask.bool()]
+        found["process/advantage_std"] = float(added.std()) if added.numel() > 1 else None
         return advantages, step_log.process(batch.samples, worth(batch.samples, gathered)) | found
 
     def _sample(self, inputs: list[dict[str, Any]]) -> Sampled:
@@ -149,7 +151,7 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         process = self.accelerator.process_index, self.accelerator.num_processes
         rounds, pad = self.table.sampling_rounds, self.processing_class.pad_token_id
         batch, dropped = refill(batch, self._draw, self._teaches, self.num_generations, rounds, process, pad)
-        batch.tensors["num_items_in_batch"] = self.accelerator.gather(batch.tensors["completion_mask"].sum()).sum()
+        batch.tensors["num_items_in_batch"] = self.accelerator.gather(written(batch.tensors).sum()).sum()
         return batch, dropped
 
     def _draw(self, count: int, number: int) -> Sampled:
@@ -168,7 +170,7 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         """(B,) or (B, T) over the completions of all processes."""
         device, samples = self.accelerator.device, batch.samples
         weights = {name: weight for name, weight in self.reward.weights.items() if weight}
-        mask, log_ratio = self._gathered(batch.tensors["completion_mask"]), torch.zeros((), device=device)
+        mask, log_ratio = self._gathered(written(batch.tensors)), torch.zeros((), device=device)
         if self.args.beta and self.objective.kl_place == "advantage":
             log_ratio = self._gathered(self._log_ratio(batch.tensors))
             self._metrics["train"]["kl"].append(float((log_ratio * mask).sum() / mask.sum()))
@@ -211,10 +213,11 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         gathered: torch.Tensor = self.accelerator.gather(self.accelerator.pad_across_processes(tensor, dim=1))
         return gathered
 
-    def _local(self, advantages: torch.Tensor, size: int) -> torch.Tensor:
-        """This process's part, in the trainer's precision."""
+    def _local(self, advantages: torch.Tensor, size: int, width: int) -> torch.Tensor:
+        """This process's part, in the trainer's precision; of tokens, no wider than its own completions."""
         start = self.accelerator.process_index * size
-        return advantages[start : start + size].float()
+        own = advantages[start : start + size].float()
+        return own if own.ndim == 1 else own[:, :width]
 
     def _record(
         self,
@@ -237,6 +240,12 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
             self.completions.write(
                 self.state.global_step + 1, [*samples, *dropped], [*means.tolist(), *[None] * len(dropped)]
             )
+
+
+def written(tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """(B, T): 1 where the policy wrote a token, 0 at padding and at what an environment wrote."""
+    mask = tensors["completion_mask"]
+    return mask * tensors["tool_mask"] if "tool_mask" in tensors else mask
 
 
 def _column(values: Sequence[float | None], device: Any) -> torch.Tensor:

@@ -9,7 +9,7 @@ from harness.training import Prompt, TrainRun
 
 if TYPE_CHECKING:
     from evals.data import Item
-    from evals.engines import Sampling
+    from evals.engines import Environment, Sampling
     from evals.evaluation import Row
 
 BEFORE, AFTER = "items_base.jsonl", "items.jsonl"
@@ -24,14 +24,18 @@ def graded(
     samples: int,
     batch_size: int,
     progress: Callable[[int, int], None],
+    environment: "Environment | None" = None,
 ) -> "list[Row]":
-    """`samples` graded completions of every item by the model in memory; `progress` is told how many, of how many."""
+    """`samples` graded completions of every item by the model in memory; `progress` is told how many, of how many.
+
+    `environment` writes into them, as it did while the model was trained.
+    """
     from evals.engines.transformers import TransformersEngine
     from evals.evaluation import evaluate
     from harness import chat
 
     return evaluate(
-        TransformersEngine(model, tokenizer, batch_size),
+        TransformersEngine(model, tokenizer, batch_size, environment),
         lambda question: chat.encode(tokenizer, chat.messages(question, prompt)),
         items,
         sampling,
@@ -45,6 +49,7 @@ def measure(run: TrainRun, model: Any, tokenizer: Any, path: Path, progress: Cal
     from evals.data import load
     from evals.engines import Sampling
     from evals.evaluation import write_rows
+    from harness.trainers.environments import named
 
     evaluation, data = run.evaluation, run.data
     assert evaluation is not None
@@ -52,7 +57,8 @@ def measure(run: TrainRun, model: Any, tokenizer: Any, path: Path, progress: Cal
     items = load(Path(data.test), evaluation.test_items)
     sampling = Sampling(evaluation.max_new_tokens, evaluation.temperature, seed=run.seed)
     samples, batch = evaluation.samples, evaluation.batch_size
-    write_rows(path, graded(model, tokenizer, items, run.prompt, sampling, samples, batch, progress))
+    environment = named(run.grpo.environment) if run.grpo else None
+    write_rows(path, graded(model, tokenizer, items, run.prompt, sampling, samples, batch, progress, environment))
 
 
 def summary_of(path: Path) -> dict[str, Any] | None:

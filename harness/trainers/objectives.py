@@ -151,7 +151,7 @@ def objective(name: str) -> Objective:
 
 
 def split(spec: str) -> tuple[Objective, CreditConfig | None]:
-    """Reads `OBJECTIVE` or `OBJECTIVE+RULE(SCORER, KEY=VALUE, ...)`, as `grpo+first_error(process)`.
+    """Reads `OBJECTIVE` or `OBJECTIVE+RULE(SCORER, KEY=VALUE, ...)`, as `grpo+among_correct(process)`.
 
     The keys are those of `CreditConfig`. Raises `UnknownObjective`, and `BadCredit` where the credit cannot be read.
     """
@@ -163,7 +163,7 @@ def credit(text: str) -> CreditConfig:
     """Reads `RULE(SCORER, KEY=VALUE, ...)`. Raises `BadCredit`."""
     match = re.fullmatch(r"\s*(\w+)\((.+)\)\s*", text)
     if match is None:
-        raise BadCredit(f"{text!r}: write RULE(SCORER), as first_error(process) or min(prm,weight=1)")
+        raise BadCredit(f"{text!r}: write RULE(SCORER), as among_correct(process) or min(prm,weight=1)")
     scorer, *changes = rewards.split(match[2])
     pairs = dict(change.partition("=")[::2] for change in changes)
     try:

@@ -9,7 +9,7 @@ from rewards.arithmetic import side
 from rewards.audit.completions import Attempt, Scene
 from rewards.audit.items import Item, Step, written
 
-__all__ = ["RIGHT", "WRONG", "anchors", "wrong_answer"]
+__all__ = ["RIGHT", "WRONG", "anchors", "perturbed", "wrong_answer"]
 
 RIGHT = ("right", "right, long")
 WRONG = ("wrong", "wrong, long")
@@ -26,7 +26,7 @@ def anchors(scene: Scene) -> dict[str, Attempt]:
     think block nor marker; `truncated` is the right solution cut off before its answer.
     """
     item = scene.item
-    bad, answer = _perturbed(item)
+    bad, answer = perturbed(item)
     short = _equations(item.steps) or _prose(item, item.gold)
     short_bad = _equations((*item.steps[:-1], bad)) if bad else _prose(item, answer)
     full = "\n".join(item.lines) or short
@@ -44,10 +44,10 @@ def anchors(scene: Scene) -> dict[str, Attempt]:
 
 def wrong_answer(item: Item) -> Fraction:
     """Return the answer of the honest wrong solution."""
-    return _perturbed(item)[1]
+    return perturbed(item)[1]
 
 
-def _perturbed(item: Item) -> tuple[Step | None, Fraction]:
+def perturbed(item: Item) -> tuple[Step | None, Fraction]:
     """Return the last step with its last operator exchanged where that gives a plausible number, else one off."""
     if not item.steps:
         return None, item.gold + 1

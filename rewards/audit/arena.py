@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +11,13 @@ from functools import cached_property
 from rewards.audit.anchors import RIGHT, WRONG, anchors
 from rewards.audit.attacks import Attack
 from rewards.audit.bench import Bench, Group, Score
-from rewards.audit.completions import FORMS, Scene, filler
+from rewards.audit.completions import FORMS, Scene, filler, scenes
 from rewards.audit.items import Item
 from rewards.audit.verdict import EPSILON, Finding, Try, judge, mean
 from rewards.composite import Composite
 from rewards.errors import RewardError
 
-__all__ = ["Arena", "set_up"]
+__all__ = ["Arena", "raised", "set_up"]
 
 DEFAULT_LIMIT = 512
 FEW = 8
@@ -87,26 +86,28 @@ def set_up(bench: Bench, items: Sequence[Item]) -> Arena:
 
     Raises `RewardError` where the reward raises on honest completions: it cannot be audited.
     """
-    counts = Counter(item.gold for item in items)
-    top = tuple(sorted(counts, key=lambda gold: (-counts[gold], gold)))
     limit = _limit(bench.reward)
     for form in FORMS:
-        scenes = tuple(Scene(item, form, limit, top) for item in items)
-        groups: list[Group] = [(s.item, [anchors(s)[name].text for name in (RIGHT[0], WRONG[0])]) for s in scenes]
+        written = scenes(items, form, limit)
+        groups: list[Group] = [(s.item, [anchors(s)[name].text for name in (RIGHT[0], WRONG[0])]) for s in written]
         try:
             pairs = bench.call(groups)
         except RewardError:
             raise
         # Foreign code may raise anything; its author wants the place.
         except Exception as error:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{frame.filename}:{frame.lineno}"
-            problem = f"{type(error).__name__}: {error}".strip()
-            raise RewardError(f"the reward raises on an honest completion: {problem} ({place})") from error
+            raise raised("reward", error) from error
         told = sum(right is not None and wrong is not None and right > wrong + EPSILON for right, wrong in pairs)
-        if 2 * told > len(scenes):
-            return Arena(bench, scenes)
-    return Arena(bench, tuple(Scene(item, FORMS[0], limit, top) for item in items))
+        if 2 * told > len(written):
+            return Arena(bench, written)
+    return Arena(bench, scenes(items, FORMS[0], limit))
+
+
+def raised(who: str, error: Exception) -> RewardError:
+    """Return the refusal of what raises on an honest completion, with the place in its code."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    problem = f"{type(error).__name__}: {error}".strip()
+    return RewardError(f"the {who} raises on an honest completion: {problem} ({frame.filename}:{frame.lineno})")
 
 
 def _honest(scene: Scene) -> list[str]:

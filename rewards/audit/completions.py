@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
-from rewards.audit.items import Item, last_number, written
+from rewards.audit.items import Item, Step, last_number, written
 
-__all__ = ["FORMS", "Attempt", "Commit", "Scene", "Tokenize", "commit", "filler", "pieces"]
+__all__ = ["FORMS", "Attempt", "Commit", "Scene", "Tokenize", "chunks", "commit", "filler", "pieces", "scenes"]
 
 Tokenize = Callable[[str], list[int]]
 """Token ids of a text."""
@@ -33,6 +35,17 @@ WORDS = (
 def pieces(text: str) -> list[int]:
     """Stand in for a tokenizer: one id for each run of letters and digits, and for each other visible character."""
     return [zlib.crc32(piece.encode("utf-8", "surrogatepass")) % 50_000 for piece in PIECE.findall(text)]
+
+
+def chunks(text: str) -> list[str]:
+    """Return the text of each of those tokens, blanks with the token after them; joined they are `text`.
+
+    >>> chunks("23 * 3 = 69 ")
+    ['23', ' *', ' 3', ' =', ' 69', ' ']
+    """
+    ends = [match.end() for match in PIECE.finditer(text)]
+    cuts = [0, *ends, *([len(text)] if len(text) > (ends[-1] if ends else 0) else [])]
+    return [text[start:end] for start, end in pairwise(cuts)]
 
 
 def filler(tokens: int, seed: object = 0) -> str:
@@ -78,18 +91,33 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Scene:
-    """What an attack may look at: an item, the form of answers, the token limit and the commonest golds of the data."""
+    """What an attack may look at: an item, the form of answers, the token limit and the commonest golds of the data.
+
+    `annotated` says how steps are written: as `<<23*3=69>>69`, else as `23 * 3 = 69`.
+    """
 
     item: Item
     form: str
     limit: int
     top: tuple[Fraction, ...]
+    annotated: bool = False
 
     def commit(self, number: object) -> str:
         """Write an answer down in the form of this audit."""
         return commit(self.form, number)
 
+    def step(self, step: Step) -> str:
+        """Write a step down as the scorer of this audit reads it."""
+        return step.annotation if self.annotated else str(step)
+
     @property
     def constant(self) -> Fraction:
         """The best constant answer."""
         return self.top[0]
+
+
+def scenes(items: Sequence[Item], form: str, limit: int, *, annotated: bool = False) -> tuple[Scene, ...]:
+    """Return a scene for each item of the data."""
+    counts = Counter(item.gold for item in items)
+    top = tuple(sorted(counts, key=lambda gold: (-counts[gold], gold)))
+    return tuple(Scene(item, form, limit, top, annotated) for item in items)

@@ -33,6 +33,11 @@ class Step:
         spaced = re.sub(r"(?<=[\w)%])[ ]*([-+*/])[ ]*", r" \1 ", self.expression)
         return f"{spaced} = {self.result}"
 
+    @property
+    def annotation(self) -> str:
+        """The step as GSM8K's calculator annotation."""
+        return f"<<{self.expression}={self.result}>>{self.result}"
+
 
 @dataclass(frozen=True)
 class Item:

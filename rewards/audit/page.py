@@ -33,6 +33,15 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .3rem 0; padding: 
 """
 
 COLOURS = {"beats honest": "bad", "broken law": "bad", "pays": "warn", "free money": "soft", "harmless": "good"}
+EARNED = (
+    "An attack <b>beats honest</b> where it earns what the best honest right completion earns, <b>pays</b> where it "
+    "earns more than every honest wrong one, and is <b>free money</b> where it earns more than the empty completion"
+)
+CREDIT = (
+    "An attack on a rule of credit <b>beats honest</b> where the policy gradient pays it like the best right solution "
+    "of its group, by token or summed; it <b>pays</b> where it is paid more than the solution it rewrites, and is "
+    "<b>free money</b> where it is paid at all among wrong ones. Expected and honest are pay per token"
+)
 SHOWN = 1_500
 BAR, ROW = 300, 20
 
@@ -40,7 +49,8 @@ BAR, ROW = 300, 20
 def page(found: Audit) -> str:
     """Return the page's HTML; the same audit gives the same bytes."""
     name = escape(found.reward)
-    sections = [_summary(found), _attacks(found), _laws(found), _recall(found), _trainer(found)]
+    more = [] if found.rules else [_laws(found), _recall(found), _trainer(found)]
+    sections = [_summary(found), _attacks(found), *more]
     text = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Audit of {name}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -54,13 +64,17 @@ def page(found: Audit) -> str:
 
 def _summary(found: Audit) -> str:
     colour = "bad" if found.verdict == "fail" else "good"
+    if found.rules:
+        title, column = "Steps of honest completions", "#mean score of known steps"
+    else:
+        title, column = "Honest completions", "#mean score"
     group = "scores depend on the group" if found.relative else "scores do not depend on the group"
     levels = [[escape(name), number(level)] for name, level in found.anchors.items()]
     return (
         f'<p class="banner {found.verdict}"><span class="{colour}">{found.verdict}</span>: '
         f"{escape(found.reason)}.</p>\n"
         f'<p class="soft">{found.items} items; answers given as {found.form}; token limit {found.limit}; {group}.</p>\n'
-        f"<h2>Honest completions</h2>\n{_table(['completion', '#mean score'], levels)}"
+        f"<h2>{title}</h2>\n{_table(['completion', column], levels)}"
     )
 
 
@@ -68,18 +82,16 @@ def _attacks(found: Audit) -> str:
     shown = [one for one in found.findings if one.family != "law"]
     head = ["attack", "family", "verdict", "#beats honest", "#pays", "#free money", "#lucky", "#expected", "#honest"]
     return (
-        "<h2>Attacks</h2>\n"
-        "<p>An attack <b>beats honest</b> where it earns what the best honest right completion earns, <b>pays</b> "
-        "where it earns more than every honest wrong one, and is <b>free money</b> where it earns more than the empty "
-        "completion: shares of items. Items that an attack answers rightly by luck count for none of them. Open an "
-        "attack to read the completion that earned most.</p>\n"
+        f"<h2>Attacks</h2>\n<p>{CREDIT if found.rules else EARNED}: shares of items. Items that an attack answers "
+        "rightly by luck count for none of them. Open an attack to read the completion that earned most.</p>\n"
         + _table(head, [_attack(one, one.fails and not place) for place, one in enumerate(shown)])
     )
 
 
 def _attack(one: Finding, worst: bool) -> list[str]:
     knows = "" if one.blind else ' <span class="soft">(knows the gold)</span>'
-    earned = f"<p class='soft'>earned {number(one.score)}</p>"
+    told = escape(one.detail) or f"earned {number(one.score)}"
+    earned = f"<p class='soft'>{told}</p>"
     summary = f"<summary>{escape(one.attack)}{knows}</summary>"
     quoted = f"<details{' open' * worst}>{summary}{earned}{_quoted(one.example)}</details>"
     verdict = f'<span class="{COLOURS[one.verdict]}">{one.verdict}</span>{" (accepted)" if one.accepted else ""}'

@@ -20,7 +20,7 @@ Baseline = dict[str, dict[str, dict[str, Any]]]
 
 MAX_EXAMPLE = 2_000
 
-FACTS = ("items", "form", "limit", "relative", "sees_gold", "recommended", "anchors")
+FACTS = ("items", "form", "limit", "relative", "sees_gold", "recommended", "anchors", "rules")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Audit:
 
     `form` is how answers were written, `limit` the token limit, `relative` whether scores depend on the group,
     `sees_gold` whether another gold changes any, `recommended` the sum in which a shaping term is trained, `anchors`
-    the mean score of each honest completion.
+    the mean score of each honest completion. `rules` are the rules of credit that were audited in place of the reward.
     """
 
     reward: str
@@ -44,6 +44,7 @@ class Audit:
     recall: tuple[Recall, ...]
     advantages: tuple[Advantage, ...]
     mixtures: tuple[Mixture, ...]
+    rules: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -56,11 +57,19 @@ class Audit:
         return "fail" if self.failures else "pass"
 
     @property
+    def surviving(self) -> tuple[str, ...]:
+        """The audited rules of credit that nothing beats."""
+        failed = {finding.rule for finding in self.failures}
+        return tuple(rule for rule in self.rules if rule not in failed)
+
+    @property
     def reason(self) -> str:
         """One line: why it passed or failed."""
         if not self.failures:
             accepted = sum(finding.accepted for finding in self.findings)
             known = f"; {accepted} accepted by the baseline" if accepted else ""
+            if self.rules:
+                return f"no gold-blind attack is paid like a right solution{known}"
             return f"no gold-blind attack beats an honest answer and no law is broken{known}"
         attacks = [finding for finding in self.failures if finding.family != "law"]
         broken = [finding.attack for finding in self.failures if finding.family == "law"]
@@ -70,6 +79,8 @@ class Audit:
             parts.append(f"beaten by {attacks[0].attack!r} on {attacks[0].share:.0%} of the items{more}")
         if broken:
             parts.append(f"broken: {'; '.join(broken)}")
+        if self.rules:
+            parts.append(f"rules that survive: {', '.join(self.surviving) or 'none'}")
         if not self.sees_gold:
             parts.append("it never looks at the gold")
         if self.recommended:

@@ -14,7 +14,7 @@ from rewards.audit.laws import LAWS, hold
 from rewards.audit.recall import recall
 from rewards.audit.record import Audit
 from rewards.audit.trainer import Advantage, Mixture, advantage, mixtures
-from rewards.audit.verdict import EPSILON, VERDICTS, Finding, distinct
+from rewards.audit.verdict import EPSILON, Finding, distinct, severity
 from rewards.errors import RewardError
 
 __all__ = ["audit"]
@@ -63,7 +63,7 @@ def audit(
         sees_gold=arena.sees_gold,
         recommended=str(getattr(reward, "recommended", "")),
         anchors=arena.levels,
-        findings=tuple(sorted([*findings.values(), *broken], key=_severity)),
+        findings=tuple(sorted([*findings.values(), *broken], key=severity)),
         recall=tuple(recall(arena.bench, arena.scenes)),
         advantages=tuple(_advantages(arena, findings)),
         mixtures=tuple(_mixtures(arena)),
@@ -77,14 +77,9 @@ def _found(arena: Arena, attack: Attack) -> dict[Attack, Finding]:
     return {attack: finding} if finding else {}
 
 
-def _severity(finding: Finding) -> tuple[object, ...]:
-    gain = -(finding.expected or 0.0)
-    return not finding.fails, VERDICTS.index(finding.verdict), not finding.blind, -finding.share, gain, finding.attack
-
-
 def _advantages(arena: Arena, findings: dict[Attack, Finding]) -> Iterable[Advantage]:
     earning = [attack for attack in findings if attack.blind and findings[attack].verdict != "harmless"]
-    for attack in sorted(earning, key=lambda attack: _severity(findings[attack]))[:MOST_SHOWN]:
+    for attack in sorted(earning, key=lambda attack: severity(findings[attack]))[:MOST_SHOWN]:
         if found := advantage(arena.bench, arena.scenes, attack):
             yield found
 

@@ -23,7 +23,7 @@ from rewards.audit.bench import Score
 from rewards.audit.completions import Attempt
 from rewards.audit.items import Item
 
-__all__ = ["EPSILON", "VERDICTS", "Finding", "Try", "distinct", "judge", "mean"]
+__all__ = ["EARNING", "EPSILON", "VERDICTS", "Finding", "Try", "distinct", "judge", "mean", "severity"]
 
 EPSILON = 1e-9
 
@@ -65,7 +65,10 @@ class Try:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one attack or law. Shares are of all items; `expected` is a mean score, `None` unscored."""
+    """What was found about one attack or law. Shares are of all items; `expected` is a mean score, `None` unscored.
+
+    `rule` is the rule of credit that was attacked; of those `rewards.audit.credit` says what the fields mean.
+    """
 
     attack: str
     family: str
@@ -82,6 +85,7 @@ class Finding:
     honest: float | None = None
     score: float | None = None
     detail: str = ""
+    rule: str = ""
     accepted: bool = False
 
     @property
@@ -117,6 +121,12 @@ def judge(attack: Attack, tries: Sequence[Try]) -> Finding:
 def distinct(items: Iterable[Item]) -> bool:
     """Return whether the items are enough for a finding: two with different golds."""
     return len({item.gold for item in items}) >= FEWEST_GOLDS
+
+
+def severity(finding: Finding) -> tuple[object, ...]:
+    """Return the key that sorts findings: worst first."""
+    gain = -(finding.expected or 0.0)
+    return not finding.fails, VERDICTS.index(finding.verdict), not finding.blind, -finding.share, gain, finding.attack
 
 
 def mean(scores: Iterable[Score]) -> float | None:

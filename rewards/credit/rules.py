@@ -8,7 +8,6 @@ step, or no other of its group has one to compare with, a rule that compares add
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -63,22 +62,18 @@ def clip(batch: Stepwise, settings: Settings) -> Array:
 
 
 def first_error(batch: Stepwise, settings: Settings) -> Array:
-    """In a wrong completion with a false step, v < 0: up to the first such step A_t = max(outcome, 0) + weight * v_k.
+    """A wrong completion with a false step, v < 0, has A_t = max(outcome, 0) up to the first such step; else outcome.
 
-    k is the known step that t belongs to, v = 0 where there is none; from the false step's first token on, and in all
-    other completions, the outcome. VPPO, arXiv 2601.18984: the verified prefix is rewarded, the suffix punished; what
-    the prefix earns are its scores here.
+    VPPO, arXiv 2601.18984, which also rewards the verified prefix. Here it is only spared: what is paid is paid by the
+    token, and a long chain of true steps before a false one would outdo a right answer (`harness audit`).
     """
     outcome = batch.outcome.copy()
-    verified = [np.zeros_like(one) for one in batch.scores]
     for row, (steps, scores) in enumerate(zip(batch.known, batch.scores, strict=True)):
         false, correct = np.flatnonzero(scores < 0), batch.correct[row]
         if correct is not None and not correct and len(false):
-            at = false[0]
-            verified[row][:at] = scores[:at]
-            prefix = outcome[row, : steps[at].first]
+            prefix = outcome[row, : steps[false[0]].first]
             np.maximum(prefix, 0.0, out=prefix)
-    return replace(batch, outcome=outcome).plus(batch.spread(verified), settings.weight)
+    return outcome
 
 
 def among_correct(batch: Stepwise, settings: Settings) -> Array:

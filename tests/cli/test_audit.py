@@ -53,8 +53,8 @@ def test_a_sound_reward_passes_with_a_closing_line() -> None:
 def test_a_bad_reward_fails_with_its_worst_completion_quoted() -> None:
     done = few("step_sum")
     assert done.exit_code == 1
-    assert done.stdout.splitlines()[-1].startswith("fail: step_sum: beaten by 'sum of two given numbers")
-    assert "14 + 9 = 23\\n14 + 9 = 23" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("fail: step_sum: beaten by 'chain of true steps'")
+    assert "14 + 9 = 23\\n23 + 14 = 37" in done.stdout
     assert "beats honest" in done.stdout
     assert "scale_rewards: +2.47 (group)" in done.stdout
 
@@ -166,3 +166,45 @@ def test_data_with_one_gold_is_refused(tmp_path: Path) -> None:
     done = run("sparse", "--data", rows(tmp_path / "data.jsonl", "#### 6", "#### 6"))
     assert done.exit_code == 2
     assert "two problems with different" in done.stderr
+
+
+def test_rules_of_credit_fail_and_survive_by_name() -> None:
+    done = run("process", "--credit", "sum_to_go,among_correct", "--items", "4")
+    assert done.exit_code == 1
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("fail: sparse with 0.5*process by sum_to_go, among_correct: beaten by 'sum_to_go: ")
+    assert last.endswith("rules that survive: among_correct")
+    assert "per token beside right ones at" in done.stdout
+
+
+def test_the_weight_of_a_rule_and_the_outcome_beside_it() -> None:
+    done = run("process", "--credit", "delta", "--weight", "0", "--outcome", "format_answer", "--items", "4", "--json")
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["verdict"], found["rules"]) == (0, "pass", ["delta"])
+    assert found["reward"] == "format_answer with 0*process by delta"
+
+
+def test_a_page_of_credit_has_no_laws(tmp_path: Path) -> None:
+    file = tmp_path / "credit.html"
+    run("process", "--credit", "sum_to_go", "--items", "2", "--html", file)
+    text = file.read_text()
+    assert "sum_to_go: long chain of true steps" in text and "Expected and honest are pay per token" in text
+    assert "<h2>Laws</h2>" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fix"),
+    [
+        pytest.param(("sparse", "--credit", "min"), "name a scorer, as in 'process'", id="no steps"),
+        pytest.param(("process", "--credit", "max"), "there are sum_to_go, min,", id="no such rule"),
+        pytest.param(("process", "--credit", "prime"), "no rule 'prime' for scores of steps", id="reads tokens"),
+        pytest.param(("process", "--outcome", "sparse"), "with --credit RULE", id="outcome without rules"),
+        pytest.param(("process", "--weight", "1"), "with --credit RULE", id="weight without rules"),
+        pytest.param(("process", "--credit", "min", "--outcome", "none"), "none", id="no such outcome"),
+        pytest.param(("process", "--credit", "min", "--tokenizer", "x"), "does not go with --credit", id="tokenizer"),
+    ],
+)
+def test_flags_of_credit_that_do_not_go_together_are_told(arguments: tuple[str, ...], fix: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert fix in done.stderr and len(done.stderr.strip().splitlines()) == 1

@@ -64,9 +64,7 @@ class TestByHand:
             [(0.8, 0, 1), (-1.0, 1, 2), (1.0, 2, 3)],
             outcome=[1.0, -1.0, -1.0],
         )
-        assert rule("first_error", batch) == pytest.approx(
-            np.array([[1, 1, 1, 1], [-1, -1, -1, -1], [0 + 0.5 * 0.8, -1, -1, -1]])
-        )
+        assert rule("first_error", batch) == pytest.approx(np.array([[1, 1, 1, 1], [-1, -1, -1, -1], [0, -1, -1, -1]]))
 
     def test_first_error_takes_nothing_from_a_wrong_answer_that_its_group_made_the_better_one(self) -> None:
         batch = stepwise([(0.0, 0, 2), (-1.0, 2, 4)], outcome=[0.3], correct=[False])

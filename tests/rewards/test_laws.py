@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import rewards
 from rewards import Reward
 
-NAMES = rewards.names()
+# `prm` judges by a model, which keeps no law.
+NAMES = sorted({*rewards.names()} - {"prm"})
 QUESTION = "Janet has 16 eggs, eats three, bakes with 4 and sells the rest at $2."
 RIGHT = "<think>16-3-4=9, 9*2=18</think>\n#### 18"
 WRONG = "<think>16-3-4=9, 9*2=20</think>\n#### 20"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rewards
-from rewards.equations import equations
-from rewards.process import steps, valid_prefix, valid_steps
+from rewards.batch import Batch
+from rewards.process import Process, steps, valid_prefix, valid_steps
+from rewards.spans import StepScorer
 
 DATA = Path(os.environ.get("HARNESS_GSM8K", Path(__file__).parents[2] / "../shared/data/gsm8k"))
 QUESTION = "Janet has 16 eggs, eats three, bakes with 4 and sells the rest at $2. Ann takes 20% of them."
-
-
-@pytest.mark.parametrize(
-    ("text", "truths"),
-    [
-        pytest.param("<<16-3-4=9>>", [True], id="annotation"),
-        pytest.param("16 - 3 - 4 = <<16-3-4=9>>9 eggs", [True], id="annotation-counts-once"),
-        pytest.param("<<16-3-4=10>>", [False], id="false"),
-        pytest.param("<<a+b=c>>", [None], id="unreadable-annotation"),
-        pytest.param("<<1/0=1>>", [None], id="division-by-zero"),
-        pytest.param("<<18=18>>", [], id="computes-nothing"),
-        pytest.param("16 eggs - 3 eggs = 13 eggs", [True], id="units"),
-        pytest.param("2 x $9 = **$18**", [True], id="x-currency-bold"),
-        pytest.param("36 \u00f7 2 \u00d7 3 = 54", [True], id="left-to-right"),
-        pytest.param("2 + 3 * 4 = 14", [True], id="precedence"),
-        pytest.param("(2 + 3) * 4 = 20", [True], id="brackets"),
-        pytest.param("He has 5 (2+3=5).", [True], id="bracketed-equation"),
-        pytest.param("20% * 50 = 10", [True], id="percent"),
-        pytest.param("1/4*100 = 25%", [True], id="printed-percent"),
-        pytest.param("4/8 = 1/2", [True], id="fraction-result"),
-        pytest.param("10/3 = 3.33", [True], id="rounded-decimals"),
-        pytest.param("10/3 = 3", [False], id="rounded-integer"),
-        pytest.param("80*1.5 = 120 = 100+20", [True], id="chain"),
-        pytest.param("2+3 = 5*4 = 20", [False], id="run-on-chain"),
-        pytest.param("1,000 + 18 = 1,018.", [True], id="grouping-and-period"),
-        pytest.param("- 16 - 3 = 13", [True], id="bullet"),
-        pytest.param("5x + 3 = 18", [], id="algebra"),
-        pytest.param("x + 3*2 = 18", [], id="lost-left-side"),
-        pytest.param("3*6 =", [], id="unfinished"),
-        pytest.param("18 = 18", [], id="no-operation"),
-        pytest.param("16 - 3\n= 13", [], id="a-line-is-the-limit"),
-    ],
-)
-def test_equations(text: str, truths: list[bool | None]) -> None:
-    assert [equation.true for equation in equations(text)] == truths
 
 
 COMMIT = "\n#### "
@@ -72,7 +37,7 @@ COMMIT = "\n#### "
         pytest.param("<<16-3-4=9>><<17*31=527>>#### 9", "valid unknown", id="an operand from nowhere"),
         pytest.param("<<16-3-4=9>><<x*y=z>>#### 9", "valid unknown", id="unreadable"),
         pytest.param("<<5+6=11>>#### 11", "unknown", id="constants alone are not grounded"),
-        pytest.param("<<16-3-4=9>><<16-4-3=9>>#### 9", "valid", id="a repeat with operands swapped is dropped"),
+        pytest.param("<<16-3-4=9>><<16-4-3=9>>#### 9", "valid trivial", id="a repeat with operands swapped"),
         pytest.param("<<2*1=2>><<16-3-4=9>>#### 9", "trivial valid", id="a number of the question is nothing new"),
         pytest.param("<<16-3-4=9>><<3*3=9>>#### 9", "valid trivial", id="an earlier result is nothing new"),
         pytest.param("<<16-3-4=9>><<9+0/4=9>>#### 9", "valid unknown", id="zero stands in no question"),
@@ -99,6 +64,45 @@ def test_the_control_pays_what_the_reward_does_not() -> None:
     spam = "<<16+3=19>>" * 20 + "<<2*1=2>>"
     assert valid_prefix(spam + COMMIT + "20.5", QUESTION) == 0
     assert valid_steps(spam, QUESTION) == 21
+
+
+@pytest.mark.parametrize(
+    ("text", "scores"),
+    [
+        pytest.param("<<16-3-4=9>> <<9*2=18>> #### 18", [("<<16-3-4=9>>", 1), ("<<9*2=18>>", 1)], id="annotations"),
+        pytest.param("<think>16 - 3 - 4 = 9 eggs</think>#### 9", [("16 - 3 - 4 = 9", 1)], id="free text"),
+        pytest.param("In all: 16-3-4=<<16-3-4=9>>9. #### 9", [("<<16-3-4=9>>", 1)], id="an annotation is the step"),
+        pytest.param(
+            "16-3-4=9, 9*2=20, 16-3=13 #### 9",
+            [("16-3-4=9", 1), ("9*2=20", -1), ("16-3=13", None)],
+            id="what stands after a false step is not known",
+        ),
+        pytest.param(
+            "16-3-4=9, 4*4=16, 16-4-3=9 #### 9",
+            [("16-3-4=9", 1), ("4*4=16", None), ("16-4-3=9", None)],
+            id="a trivial step and a repeat earn nothing",
+        ),
+        pytest.param("9*2=20, 2*9=20 #### 20", [("9*2=20", -1), ("2*9=20", None)], id="a false one costs once"),
+        pytest.param("16+3=19 #### 9", [("16+3=19", None)], id="an unused step earns nothing"),
+        pytest.param("17*31=527 #### 527", [("17*31=527", None)], id="nor one from nowhere"),
+        pytest.param("16-3-4=9 is what I think", [("16-3-4=9", None)], id="nor one that leads to no answer"),
+        pytest.param("16 - 3 \u2212 4 = 9\n#### 9", [("16 - 3 \u2212 4 = 9", 1)], id="places are those of the text"),
+        pytest.param("no step #### 9", [], id="none"),
+    ],
+)
+def test_spans(text: str, scores: list[tuple[str, float | None]]) -> None:
+    reward = rewards.get("process")
+    assert isinstance(reward, StepScorer)
+    [spans] = reward.spans(Batch(["Say it."], [text], None, {"question": [QUESTION]}))
+    assert [(text[span.start : span.end], span.score) for span in spans] == scores
+
+
+@given(st.one_of(st.text(), st.lists(st.sampled_from([*"0123456789 +-*/=().,%\nax", "<<", ">>", "####"])).map("".join)))
+def test_spans_stand_in_order_and_apart(text: str) -> None:
+    [spans] = Process().spans(Batch([QUESTION], [text], None, {}))
+    ends = [0, *(place for span in spans for place in (span.start, span.end)), len(text)]
+    assert ends == sorted(ends)
+    assert all(span.start < span.end for span in spans)
 
 
 def test_components() -> None:
@@ -185,35 +189,30 @@ def test_any_text_is_bounded(text: str, question: str) -> None:
     assert 0 <= valid_prefix(text, question) <= 1
 
 
-@given(st.integers(1, 999), st.integers(1, 999), st.integers(1, 999))
-def test_arithmetic_is_exact(a: int, b: int, c: int) -> None:
-    value = Fraction(a) - b * c + Fraction(a, b)
-    assert equations(f"<<{a}-{b}*{c}+{a}/{b}={value.numerator}/{value.denominator}>>".replace("=-", "=0-"))[0].true
-
-
-@pytest.mark.parametrize("name", ["train.jsonl", "test.jsonl"])
-def test_gold_solutions_are_almost_always_valid(name: str) -> None:
-    if not (DATA / name).exists():
+def rows(name: str) -> list[dict[str, Any]]:
+    path = DATA / name
+    if not path.is_file():
         pytest.skip(f"no {name} in {DATA}: set HARNESS_GSM8K to the folder of GSM8K's jsonl files")
-    with (DATA / name).open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    found = [equation for row in rows for equation in equations(row["answer"])]
-    false = sum(equation.true is False for equation in found) / len(found)
-    mean = sum(valid_prefix(row["answer"], row["question"]) for row in rows) / len(rows)
-    print(f"{name}: {len(found)} equations, {false:.2%} false, mean valid prefix {mean:.3f}")
-    assert false < 0.006 and mean > 0.85
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def test_gold_solutions_are_almost_always_valid() -> None:
+    gold = rows("test.jsonl")
+    prefixes = [valid_prefix(row["answer"], row["question"]) for row in gold]
+    judged = [step.status for row in gold for step in steps(row["answer"], row["question"])]
+    assert sum(prefixes) / len(prefixes) > 0.85
+    assert judged.count("false") / len(judged) < 0.002
+    assert judged.count("unknown") / len(judged) < 0.04
 
 
 @pytest.mark.parametrize("model", ["6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification"])
 def test_right_solutions_of_real_models_have_better_steps_than_wrong_ones(model: str) -> None:
-    path = DATA / "example_model_solutions.jsonl"
-    if not path.exists():
-        pytest.skip(f"no {path.name} in {DATA}: set HARNESS_GSM8K to the folder of GSM8K's jsonl files")
-    with path.open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+    solutions = rows("example_model_solutions.jsonl")
     means = {}
     for correct in (True, False):
-        scores = [valid_prefix(r[model]["solution"], r["question"]) for r in rows if r[model]["is_correct"] is correct]
+        scores = [
+            valid_prefix(r[model]["solution"], r["question"]) for r in solutions if r[model]["is_correct"] is correct
+        ]
         means[correct] = sum(scores) / len(scores)
     print(f"{model}: mean valid prefix {means[True]:.3f} of right, {means[False]:.3f} of wrong solutions")
     assert means[True] > 0.92 and means[True] - means[False] > 0.12

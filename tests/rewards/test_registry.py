@@ -29,7 +29,11 @@ CALL: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", rewards.names())
+# `prm` cannot be built without a model: test_learned.py holds it to the same.
+NAMES = sorted({*rewards.names()} - {"prm"})
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_contract(name: str) -> None:
     reward = rewards.get(name)
     scores = reward(**CALL)
@@ -168,7 +172,7 @@ def test_composite_refuses(terms: tuple[Term, ...]) -> None:
 
 
 def terms() -> st.SearchStrategy[Term]:
-    plain = st.sampled_from(rewards.names()).map(rewards.get)
+    plain = st.sampled_from(NAMES).map(rewards.get)
     length = st.builds(
         lambda b, n: rewards.get("length_linear", b=b, max_tokens=n), st.floats(0, 0.25), st.integers(1, 9999)
     )
