@@ -1,7 +1,9 @@
 """What the data do and do not show, in sentences that carry their numbers and name their file."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from ablations.alarms import alarms
 from ablations.comparisons import Comparison, compare, compare_area, compare_steps
 from ablations.digits import bracketed, p_value, percent, points, whole
 from ablations.estimates import FEWEST_FOR_STARS, Estimate
@@ -11,6 +13,7 @@ from ablations.summary import SummaryRow
 TABLE = "(`table.csv`)"
 CELLS = "(`cells/*/items.jsonl`)"
 CURVES = "(`cells/*/curve.jsonl`)"
+METRICS = "(`cells/*/metrics.jsonl`)"
 
 
 def claims(study: Study, rows: Sequence[SummaryRow]) -> tuple[str, ...]:
@@ -25,6 +28,7 @@ def claims(study: Study, rows: Sequence[SummaryRow]) -> tuple[str, ...]:
         *(_when(steps) for steps in compare_steps(study).values()),
         *(_area(item) for item in compare_area(study) if item.seeds),
         *_speed(trained),
+        *_alarms(study),
     )
 
 
@@ -118,6 +122,20 @@ def _speed(rows: Iterable[SummaryRow]) -> list[str]:
         return []
     parts = (f"{row.reward} / {row.objective} {_crossed(row)}" for row in timed)
     return [f"Steps to threshold on the mean dev curve, a description without a test: {'; '.join(parts)} {CURVES}."]
+
+
+def _alarms(study: Study) -> list[str]:
+    """Say which alarms rang, row by row: a number that was reached in a way that nobody meant."""
+    found = []
+    for reward, objective, cells in study.groups():
+        done = [cell for cell in cells if cell.done]
+        counts = Counter(alarm.name for cell in done for alarm in alarms(cell.metrics))
+        rang = [
+            f"{name} in {count} of {len(done)} seed{'' if len(done) == 1 else 's'}" for name, count in counts.items()
+        ]
+        if rang:
+            found.append(f"{reward} / {objective}: alarms during training: {'; '.join(rang)} {METRICS}.")
+    return found
 
 
 def _crossed(row: SummaryRow) -> str:

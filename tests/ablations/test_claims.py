@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from studies import Write, cell, items, point
+from studies import Write, cell, items, metric, point
 
 from ablations.caption import footnotes
 from ablations.claims import claims
@@ -89,3 +89,15 @@ def test_seeds_without_a_formatted_completion_are_named_where_the_share_rests_on
 def test_nothing_right_before_and_after_is_no_interval_of_no_width(write: Write) -> None:
     text = sentences(write, {"a": (0,)}, base=spread(0))
     assert "a / grpo: accuracy changed by +0.0 points (no interval) from 0.0% to 0.0%" in text
+
+
+def test_a_reward_that_rises_alone_is_claimed_as_an_alarm(write: Write) -> None:
+    """Reward from 0 to 1 with accuracy at a half: in one seed of the two; the other's reward is its accuracy."""
+    hacked = [metric(step, step / 60, accuracy=0.5 + 0.01 * (step % 3)) for step in range(60)]
+    honest = [metric(step, step / 60, accuracy=step / 60) for step in range(60)]
+    cells = [cell("1100", "a", 0, metrics=hacked), cell("1100", "a", 1, metrics=honest)]
+    study = load_study(write(cells, ("a",), seeds=(0, 1)))
+    (told,) = [line for line in claims(study, summarise(study)) if "alarms" in line]
+    assert told.startswith("a / grpo: alarms during training: ")
+    assert "reward without accuracy in 1 of 2 seeds" in told
+    assert told.endswith("(`cells/*/metrics.jsonl`).")
