@@ -31,6 +31,9 @@ FEWEST = 2
 # A score this many times beyond everything an honest completion earns has no bound.
 BOUND = 10.0
 
+# What the size of a batch may do to a score that a network computes in float32.
+ROUNDING = 1e-5
+
 MAX_TOKENS = 65_536
 
 HOSTILE = (
@@ -206,7 +209,7 @@ def _differing(
 
 
 def _equal(a: Score, b: Score) -> bool:
-    return a is b or (a is not None and b is not None and (a == b or abs(a - b) <= EPSILON))
+    return a is b or (a is not None and b is not None and (a == b or abs(a - b) <= ROUNDING))
 
 
 def _all_or_none(bench: Bench, scenes: Sequence[Scene]) -> list[Breach]:

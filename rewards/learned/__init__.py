@@ -5,6 +5,7 @@ Nothing here imports torch before the first completion is scored.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rewards.learned.families import Family
 
 __all__ = ["Prm"]
+
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @register("prm")
@@ -60,7 +63,8 @@ class Prm(Reward, StepScorer):
         from rewards.learned.families import Solution
 
         ids = batch.ids if batch.completion_ids is not None else [None] * len(batch.texts)
-        solutions = [Solution(*parts) for parts in zip(batch.questions, batch.texts, ids, strict=True)]
+        questions, texts = map(_readable, batch.questions), map(_readable, batch.texts)
+        solutions = [Solution(*parts) for parts in zip(questions, texts, ids, strict=True)]
         return self.loaded().spans(solutions)
 
     def loaded(self) -> Family:
@@ -68,3 +72,8 @@ class Prm(Reward, StepScorer):
         from rewards.learned.loading import load
 
         return load(self.model, self.family)
+
+
+def _readable(text: str) -> str:
+    """The text with a replacement character for every lone surrogate, which no tokenizer reads; places stay."""
+    return SURROGATE.sub("\ufffd", text)

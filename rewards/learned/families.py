@@ -157,6 +157,6 @@ class Steps(Family):
 
     def _tokenised(self, text: str, steps: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
         """The tokens of the text, and how many of them write it up to the end of each step."""
-        told = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        told = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         starts = [start for start, _ in told["offset_mapping"]]
         return list(told["input_ids"]), [bisect_left(starts, end) for _, end in steps]

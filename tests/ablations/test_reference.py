@@ -3,22 +3,24 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from ablations import road_report
 from ablations.report import build
 
 RESULTS = Path(__file__).parents[2] / "results"
-STUDY = RESULTS / "sparse-vs-format_answer"
 ROAD = RESULTS / "sft-dpo-grpo"
 
 
-def test_reference_study_rebuilds_to_the_committed_bytes(tmp_path: Path) -> None:
-    copy = tmp_path / STUDY.name
-    shutil.copytree(STUDY, copy)
-    for name in ("table.md", "table.csv", "claims.md"):
-        (copy / name).unlink()
+@pytest.mark.parametrize("name", ["sparse-vs-format_answer", "process"])
+def test_reference_study_rebuilds_to_the_committed_bytes(tmp_path: Path, name: str) -> None:
+    study, copy = RESULTS / name, tmp_path / name
+    shutil.copytree(study, copy)
+    for file in ("table.md", "table.csv", "claims.md"):
+        (copy / file).unlink()
     build(copy)
-    for name in ("table.md", "table.csv", "claims.md"):
-        assert (copy / name).read_bytes() == (STUDY / name).read_bytes(), name
+    for file in ("table.md", "table.csv", "claims.md"):
+        assert (copy / file).read_bytes() == (study / file).read_bytes(), file
 
 
 def test_reference_road_rebuilds_to_the_committed_bytes(tmp_path: Path) -> None:

@@ -216,3 +216,10 @@ def test_a_folder_that_is_no_prm_is_refused(random_prm: Path, tmp_path: Path, ho
 def test_bad_parameters_are_refused_before_a_model_is_loaded(parameters: dict[str, Any], says: str) -> None:
     with pytest.raises(RewardError, match=says):
         rewards.get("prm", **parameters)
+
+
+def test_text_that_no_tokenizer_reads_is_scored_all_the_same(random_prm: Path) -> None:
+    """A lone surrogate, which JSON can carry, in the answer and in the question."""
+    (spans,) = Prm(str(random_prm)).spans(Batch(["\ud800?"], ["1 + 1 = 2\n\udfff"], None, {}))
+    assert [(span.start, span.end) for span in spans] == [(0, 10), (10, 11)]
+    assert all(span.score is not None for span in spans)
