@@ -15,6 +15,9 @@ from harness.trainers.scoring import Sample
 
 FOLDER = "completions"
 
+Advantage = float | list[float] | None
+"""Of a completion, or of each of its tokens (those of padding behind them are not kept); `None` was not trained on."""
+
 
 class Completions:
     """Keeps the completions of the newest `keep` steps under `folder`; 0 keeps none."""
@@ -23,8 +26,8 @@ class Completions:
         self.folder = folder / FOLDER
         self.keep = keep
 
-    def write(self, step: int, samples: Sequence[Sample], advantages: Sequence[float | None]) -> None:
-        """Writes the file of a step and removes what is too old. An advantage of `None` was not trained on.
+    def write(self, step: int, samples: Sequence[Sample], advantages: Sequence[Advantage]) -> None:
+        """Writes the file of a step and removes what is too old.
 
         The file appears whole or not at all, and equal completions give equal bytes.
         """
@@ -32,7 +35,7 @@ class Completions:
             return
         self.folder.mkdir(exist_ok=True)
         lines = [
-            json.dumps({"step": step, **asdict(sample), "advantage": advantage}) + "\n"
+            json.dumps({"step": step, **asdict(sample), "advantage": _shown(advantage, sample)}) + "\n"
             for sample, advantage in zip(samples, advantages, strict=True)
         ]
         path = self.folder / f"step_{step:06d}.jsonl.gz"
@@ -41,6 +44,11 @@ class Completions:
         partial.replace(path)
         for old in sorted(self.folder.glob("step_*.jsonl.gz"))[: -self.keep]:
             old.unlink()
+
+
+def _shown(advantage: Advantage, sample: Sample) -> Advantage:
+    # Five digits tell tokens apart, and are half of the file.
+    return [round(one, 5) for one in advantage[: sample.tokens]] if isinstance(advantage, list) else advantage
 
 
 def read(folder: Path, step: int) -> list[dict[str, Any]]:

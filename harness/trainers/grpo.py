@@ -236,9 +236,8 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         for name, value in {**row, **process}.items():
             self._metrics["train"][step_log.OWN + name].append(math.nan if value is None else value)
         if self.accelerator.is_main_process:
-            means = advantages if advantages.ndim == 1 else advantages.mean(1)
             self.completions.write(
-                self.state.global_step + 1, [*samples, *dropped], [*means.tolist(), *[None] * len(dropped)]
+                self.state.global_step + 1, [*samples, *dropped], [*advantages.tolist(), *[None] * len(dropped)]
             )
 
 

@@ -28,9 +28,17 @@ def test_every_field_of_a_completion_comes_back(tmp_path: Path) -> None:
         "components": {"format": 0.0, "answer": 1.0},
         "reward": 0.8,
         "late": False,
+        "steps": [],
         "advantage": 0.5,
     }
     assert (second["reward"], second["advantage"], second["components"]["answer"]) == (None, None, None)
+
+
+def test_advantages_of_tokens_are_kept_without_those_of_padding(tmp_path: Path) -> None:
+    Completions(tmp_path, 1).write(1, SAMPLES, [[0.25, 0.1234567, 0.0, 0.0, -1.0, 9.0, 9.0, 9.0], [0.5] * 8])
+    first, second = read(tmp_path, 1)
+    assert first["advantage"] == [0.25, 0.12346, 0.0, 0.0, -1.0]
+    assert len(second["advantage"]) == 8
 
 
 @pytest.mark.parametrize(("keep", "steps"), [(2, [9, 10]), (0, []), (50, list(range(1, 11)))])

@@ -121,6 +121,8 @@ def test_completions_are_kept_with_the_tokens_of_their_steps(run: TrainRun, tmp_
         assert [span["score"] for span in spans][-1] == -0.5
         assert spans[-1]["end"] == len(one["completion"])
         assert 0 < one["steps"][-1]["last"] <= one["tokens"]
+        assert len(one["advantage"]) == one["tokens"]
+    assert any(len(set(one["advantage"])) > 1 for one in kept)
 
 
 def test_the_scorer_of_a_plugin_is_stopped_at_its_deadline(run: TrainRun, tmp_path: Path) -> None:
