@@ -120,8 +120,8 @@ def outcome(folder: Path, run: TrainRun) -> dict[str, Any]:
     """What the run's files say of it: state, time, the last step's metrics and, where measured, the accuracies."""
     from ablations.alarms import alarms
     from harness import status
-    from harness.trainers import prm_record
     from harness.trainers.measures import AFTER, BEFORE, summary_of
+    from harness.trainers.prm import record
 
     told = status.read(folder)
     steps = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines() if told["step"] else []
@@ -133,7 +133,7 @@ def outcome(folder: Path, run: TrainRun) -> dict[str, Any]:
         "last": rows[-1] if rows else None,
         "before": summary_of(folder / BEFORE),
         "evaluation": summary_of(folder / AFTER),
-        **({"prm": prm_record.summary_of(folder)} if run.prm else {}),
+        **({"prm": record.summary_of(folder)} if run.prm else {}),
         **({"alarms": [asdict(alarm) for alarm in alarms(rows)]} if run.grpo else {}),
     }
 

@@ -22,7 +22,7 @@ METHODS = {
     "sft": "harness.trainers.sft",
     "dpo": "harness.trainers.preference",
     "grpo": "harness.trainers.grpo",
-    "prm": "harness.trainers.prm",
+    "prm": "harness.trainers.prm.train",
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from evals.data import Item
 from evals.engines import vllm
 from harness import weights
-from harness.trainers import prm_labels
+from harness.trainers.prm import labels as prm_labels
 from harness.training import PrmConfig, TrainRun
 
 

@@ -23,8 +23,9 @@ from harness.cli import app
 from harness.tiny import base, tokenizer
 from harness.tiny.problems import write_split
 from harness.tiny.recipe import Recipe
-from harness.trainers import prm, prm_record
 from harness.trainers.demonstrations import solutions
+from harness.trainers.prm import record as prm_record
+from harness.trainers.prm import train as prm
 from harness.training import AdapterConfig, CheckpointConfig, Method, OptimizerConfig, PrmConfig, TrainRun
 from rewards.batch import Batch
 from rewards.spans import StepScorer

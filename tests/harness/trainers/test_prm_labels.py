@@ -20,7 +20,8 @@ from evals.evaluation import Prompted, Row
 from harness import chat, threads
 from harness.tiny import base, tokenizer
 from harness.tiny.recipe import Recipe
-from harness.trainers import prm_labels, prm_steps
+from harness.trainers.prm import labels as prm_labels
+from harness.trainers.prm import steps as prm_steps
 from harness.training import PrmConfig, TrainRun
 
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.statistics.aggregates import probability_of_improvement
-from harness.trainers.prm_measures import Judged, auc, calibration_error, cross_entropy, held_out, interval, target
+from harness.trainers.prm.measures import Judged, auc, calibration_error, cross_entropy, held_out, interval, target
 
 SCORES = st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.9]), min_size=1, max_size=12)
 

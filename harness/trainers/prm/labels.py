@@ -21,8 +21,8 @@ from evals.evaluation import Prompted, Row, line
 from evals.prefixes import values
 from evals.run import Run, mended
 from harness import chat, status
-from harness.trainers.prm_record import LABEL_SECONDS, LABELS, SOLUTIONS
-from harness.trainers.prm_steps import Cut, cut_up, prefixes_of, solution
+from harness.trainers.prm.record import LABEL_SECONDS, LABELS, SOLUTIONS
+from harness.trainers.prm.steps import Cut, cut_up, prefixes_of, solution
 from harness.training import PrmConfig, TrainRun
 
 BATCH = 128

@@ -5,8 +5,8 @@ solutions; (2) steps are what `rewards.segments` cuts, and carry no marker: a st
 it; (3) two outputs and their softmax instead of two words of the vocabulary; (4) soft labels by default. Labels of this
 kind are values of the sampling policy, not verdicts on steps (arXiv 2501.07301, section 3.1).
 
-In the run's folder, beside what `prm_labels` keeps: `model/` with the weights and `prm.json`, which says how they were
-made and how they do on questions held out of the training. The reward `prm(model="FOLDER/model")` loads it.
+In the run's folder, beside what `harness.trainers.prm.labels` keeps: `model/` with the weights and `prm.json`, which
+says how they were made and how they do on questions held out of the training. The reward `prm(model="FOLDER/model")` loads it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,12 @@ from transformers import AutoModelForTokenClassification, TrainerCallback, Train
 from evals.data import Item
 from evals.evaluation import Row
 from harness import chat, weights
-from harness.trainers import adapters, loop, prm_labels, prm_record
+from harness.trainers import adapters, loop
 from harness.trainers.checkpoints import Checkpointed
-from harness.trainers.prm_labels import table
-from harness.trainers.prm_measures import Floats, Judged, held_out, target
+from harness.trainers.prm import labels as prm_labels
+from harness.trainers.prm import record as prm_record
+from harness.trainers.prm.labels import table
+from harness.trainers.prm.measures import Floats, Judged, held_out, target
 from harness.training import AdapterConfig, TrainRun
 
 BAD, GOOD = 0, 1
@@ -77,7 +79,7 @@ def train(
     Raises:
         NothingLabelled: not two questions have a labelled step.
         NoClassifier: the architecture has no token classification, or does not take the model's weights.
-        evals.engines.EngineError, evals.run.RunError: as `prm_labels.labelled`.
+        evals.engines.EngineError, evals.run.RunError: as `harness.trainers.prm.labels.labelled`.
     """
     rows = prm_labels.labelled(run, model, tokenizer, items, folder)
     prm_labels.tell(folder, "train", 0, 0)

@@ -1,0 +1,1 @@
+"""Learned process reward models: `labels` of steps from continuations, `train` on them, `measures`, their `record`."""
