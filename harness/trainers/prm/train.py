@@ -6,7 +6,8 @@ it; (3) two outputs and their softmax instead of two words of the vocabulary; (4
 kind are values of the sampling policy, not verdicts on steps (arXiv 2501.07301, section 3.1).
 
 In the run's folder, beside what `harness.trainers.prm.labels` keeps: `model/` with the weights and `prm.json`, which
-says how they were made and how they do on questions held out of the training. The reward `prm(model="FOLDER/model")` loads it.
+says how they were made and how they do on questions held out of the training. The reward `prm(model="FOLDER/model")`
+loads it.
 """
 
 from collections.abc import Mapping, Sequence
