@@ -22,6 +22,9 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 NAMES = ("accuracy", "reward", "components", "given_format")
 RANGE = "line: mean over seeds; thin: each seed; band: their range"
+FIRST_RANGE = "line: mean over seeds; of the first row also each seed (thin) and their range (band)"
+# With more rows the seeds of all of them hide the means.
+MOST_WITH_SEEDS = 6
 
 
 def draw(study: Study) -> dict[str, bytes]:
@@ -54,7 +57,7 @@ def accuracy(study: Study) -> "Figure | None":
             color="0.35", xytext=(-2, 1), textcoords="offset points",
         )  # fmt: skip
     _label(axis, "Accuracy on the dev split", "accuracy (%)")
-    return _finish(figure, study, drawn, RANGE)
+    return _finish(figure, study, drawn, _range(study))
 
 
 def reward(study: Study) -> "Figure | None":
@@ -66,7 +69,7 @@ def reward(study: Study) -> "Figure | None":
     figure, (axis,) = _panels(1, 1)
     _plot(axis, drawn)
     _label(axis, "Total training reward, each reward in its own units", "mean reward per completion")
-    return _finish(figure, study, drawn, _smoothed(width))
+    return _finish(figure, study, drawn, _smoothed(study, width))
 
 
 def reward_components(study: Study) -> "Figure | None":
@@ -80,7 +83,9 @@ def reward_components(study: Study) -> "Figure | None":
         _plot(axis, drawn)
         _label(axis, _plain(name.removeprefix("rewards/")), "mean per completion")
     entries = {item.place: item for drawn in panels for item in drawn}
-    return _finish(figure, study, [entries[place] for place in sorted(entries)], _smoothed(width), "Reward components")
+    return _finish(
+        figure, study, [entries[place] for place in sorted(entries)], _smoothed(study, width), "Reward components"
+    )
 
 
 def given_format(study: Study) -> "Figure | None":
@@ -97,17 +102,18 @@ def given_format(study: Study) -> "Figure | None":
         _plot(axis, drawn, scale=100)
         _label(axis, title, unit)
     entries = {item.place: item for drawn in panels for item in drawn}
-    note = f"{RANGE}; left: only evaluations with {FEWEST} formatted completions"
+    note = f"{_range(study)}; left: only evaluations with {FEWEST} formatted completions"
     return _finish(figure, study, [entries[place] for place in sorted(entries)], note)
 
 
 def _plot(axis: "Axes", drawn: Sequence[Series], scale: float = 1) -> None:
-    for item in drawn:
+    for number, item in enumerate(drawn):
         colour = COLOURS[item.place % len(COLOURS)]
-        for steps, values in item.seeds if len(item.seeds) > 1 else ():
+        spread = len(item.seeds) > 1 and (number == 0 or len(drawn) <= MOST_WITH_SEEDS)
+        for steps, values in item.seeds if spread else ():
             axis.plot(steps, [scale * value for value in values], color=colour, linewidth=0.5, alpha=0.45, zorder=2)
         steps, lowest, highest = item.band
-        if len(item.seeds) > 1:
+        if spread:
             low, high = ([scale * value for value in edge] for edge in (lowest, highest))
             axis.fill_between(steps, low, high, color=colour, alpha=0.10, linewidth=0, zorder=1)
         steps, values = item.mean
@@ -152,8 +158,13 @@ def _label(axis: "Axes", title: str, unit: str) -> None:
     axis.set_ylabel(unit)
 
 
-def _smoothed(width: int) -> str:
-    return RANGE if width == 1 else f"{RANGE}; running mean over {width} steps"
+def _range(study: Study) -> str:
+    """Say what stands for the seeds."""
+    return RANGE if len(list(study.groups())) <= MOST_WITH_SEEDS else FIRST_RANGE
+
+
+def _smoothed(study: Study, width: int) -> str:
+    return _range(study) if width == 1 else f"{_range(study)}; running mean over {width} steps"
 
 
 def _finish(figure: "Figure", study: Study, drawn: Sequence[Series], note: str, title: str = "") -> "Figure":
