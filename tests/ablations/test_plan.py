@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from ablations.plan import Plan, PlanConflict, conflicts, lay
+from harness import cell
+from harness.training import CreditConfig
 
 PLUGIN = {"path": "/mine.py", "sha256": "aa"}
 
@@ -93,3 +95,26 @@ def test_only_the_cells_of_its_reward_have_a_plugin_and_a_changed_one_is_a_new_c
     assert set(before) == set(first) & set(second)
     assert len(set(first) | set(second)) == len(before) + 2 * 2
     assert "/mine.py" not in (tmp_path / "plan.toml").read_text()
+
+
+def test_a_learned_model_belongs_to_the_cells_that_name_it_and_counts_by_its_weights() -> None:
+    model = {"name": "prm", "path": "/prm", "fingerprint": "pp"}
+    objectives = ("grpo", "grpo+min(prm)")
+    plain, learned = plan(rewards=("sparse",), objectives=objectives, seeds=(0,), prm=model).runs()
+    assert (plain.prm, learned.prm and learned.prm.fingerprint) == (None, "pp")
+    (alone,) = plan(rewards=("sparse",), seeds=(0,)).runs()
+    assert plain.identity() == alone.identity()
+    moved, other = (
+        list(plan(rewards=("sparse",), objectives=objectives, seeds=(0,), prm={**model, **change}).runs())[1]
+        for change in ({"path": "/elsewhere"}, {"fingerprint": "qq"})
+    )
+    assert moved.identity() == learned.identity() != other.identity()
+
+
+def test_a_cell_trains_with_the_credit_that_its_objective_names() -> None:
+    model = {"name": "prm", "path": "/prm", "fingerprint": "pp"}
+    (run,) = plan(rewards=("sparse",), objectives=("dr_grpo+min(prm,weight=2)",), seeds=(0,), prm=model).runs()
+    grpo = cell.training(run).grpo
+    assert grpo is not None
+    assert grpo.objective == "dr_grpo"
+    assert grpo.credit == CreditConfig(rule="min", scorer='prm(model="/prm")', weight=2)

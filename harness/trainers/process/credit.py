@@ -74,6 +74,7 @@ class Credit:
 
             texts = [decode(ids) for ids in completion_ids]
             spans = self._spans(Batch(prompts, texts, completion_ids, columns))
+            self._check(spans, len(texts))
             steps = [token_steps(ids, decode, one) for ids, one in zip(completion_ids, spans, strict=True)]
         return [replace(sample, steps=tuple(one)) for sample, one in zip(samples, steps, strict=True)]
 
@@ -87,6 +88,15 @@ class Credit:
         except (Overrun, Crashed) as error:
             raise RewardFailure(f"scorer {self.table.scorer} failed: {error}") from error
         return [[Span(*span) for span in spans] for spans in found]
+
+    def _check(self, spans: Sequence[Sequence[Span]], completions: int) -> None:
+        """Stops on what would silently corrupt a gradient."""
+        where = f"scorer {self.table.scorer}"
+        if len(spans) != completions:
+            raise RewardFailure(f"{where} returned the steps of {len(spans)} completions for {completions}")
+        wrong = [one.score for steps in spans for one in steps if one.score is not None and not abs(one.score) <= 1]
+        if wrong:
+            raise RewardFailure(f"{where} scored a step {wrong[0]!r}; scores must be in [-1, 1], None where unknown")
 
     def tokens(
         self, tensors: Mapping[str, torch.Tensor], samples: Sequence[Sample]

@@ -125,6 +125,15 @@ def test_completions_are_kept_with_the_tokens_of_their_steps(run: TrainRun, tmp_
     assert any(len(set(one["advantage"])) > 1 for one in kept)
 
 
+@pytest.mark.parametrize("worst", [pytest.param(-1.5, id="out of range"), pytest.param(float("nan"), id="no number")])
+def test_a_score_that_would_spoil_the_gradient_stops_the_run(
+    run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worst: float
+) -> None:
+    monkeypatch.setattr(Halves, "_of", lambda self, size: [Span(0, size, worst)] if size else [])
+    with pytest.raises(RewardFailure, match=r"scorer halves scored a step .*; scores must be in \[-1, 1\]"):
+        train(run, tmp_path, credit=CreditConfig(rule="min", scorer="halves"))
+
+
 def test_the_scorer_of_a_plugin_is_stopped_at_its_deadline(run: TrainRun, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(PLUGIN)
