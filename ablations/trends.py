@@ -2,7 +2,8 @@
 
 The values are averaged in ten blocks, for neighbouring steps share their weights and are no independent draws. Mann
 and Kendall's test asks whether the blocks rise: S, the pairs of blocks that rise less those that fall; exact without
-ties, one-sided at 1 %, for which ten blocks need S >= 27 of 45.
+ties, one-sided at 1 %, for which ten blocks need S >= 27 of 45. What rises early and then stays is seen by another one:
+each of the first four blocks lies below each of the last four, which without a trend has a chance of 1 in 70. By either one noise rises in 1.8 % of runs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ __all__ = ["FEWEST", "Trend", "chance", "trend"]
 
 BLOCKS = 10
 SIGNIFICANT = 0.01
+OUTER = 4
 FEWEST = 2 * BLOCKS
 """Values that a trend needs: two in a block."""
 
@@ -50,8 +52,14 @@ def trend(values: Sequence[float | None]) -> Trend | None:
     edges = [place * len(known) // BLOCKS for place in range(BLOCKS + 1)]
     blocks = [fmean(known[first:last]) for first, last in itertools.pairwise(edges)]
     rises = sum((b > a) - (b < a) for place, a in enumerate(blocks) for b in blocks[place + 1 :])
-    direction = (rises > 0) - (rises < 0) if chance(abs(rises), BLOCKS) < SIGNIFICANT else 0
+    direction = (rises > 0) - (rises < 0) if chance(abs(rises), BLOCKS) < SIGNIFICANT else _apart(blocks)
     return Trend(fmean(known[: edges[2]]), fmean(known[edges[-3] :]), len(known), direction)
+
+
+def _apart(blocks: Sequence[float]) -> int:
+    """1 where all of the first `OUTER` blocks are below all of the last, -1 where above, else 0."""
+    first, last = blocks[:OUTER], blocks[-OUTER:]
+    return (max(first) < min(last)) - (min(first) > max(last))
 
 
 @cache
