@@ -3,7 +3,8 @@
 The values are averaged in ten blocks, for neighbouring steps share their weights and are no independent draws. Mann
 and Kendall's test asks whether the blocks rise: S, the pairs of blocks that rise less those that fall; exact without
 ties, one-sided at 1 %, for which ten blocks need S >= 27 of 45. What rises early and then stays is seen by another one:
-each of the first four blocks lies below each of the last four, which without a trend has a chance of 1 in 70. By either one noise rises in 1.8 % of runs.
+each of the first four blocks lies below each of the last four, which without a trend has a chance of 1 in 70. By either
+one noise rises in 1.8 % of runs.
 """
 
 from __future__ import annotations
