@@ -21,10 +21,13 @@ def test_commas_inside_parentheses_belong_to_the_spec() -> None:
     assert found == ("format_answer(format=0.1,answer=0.9)", "sparse")
 
 
-def test_objectives_name_their_credit_and_a_learned_model_comes_by_flag() -> None:
+def test_objectives_name_their_credit_and_a_learned_model_comes_by_flag(tmp_path: Path) -> None:
     found = asked(objectives="grpo,grpo+min(process,weight=1),dapo+direct(vine)").objectives
     assert found == ("grpo", "grpo+min(process,weight=1)", "dapo+direct(vine)")
-    assert asked(objectives="grpo+min(prm)", prm="some/folder").objectives == ("grpo+min(prm)",)
+    (tmp_path / "config.json").write_text("{}")
+    assert asked(objectives="grpo+min(prm)", prm=str(tmp_path)).objectives == ("grpo+min(prm)",)
+    with pytest.raises(BadRequest, match="no process reward model there"):
+        asked(objectives="grpo+min(prm)", prm="some/folder")
     with pytest.raises(BadRequest, match="give the learned model by --prm FOLDER"):
         asked(objectives="grpo+min(prm)")
     with pytest.raises(BadRequest, match="did you mean min"):

@@ -1,12 +1,18 @@
 """What `[grpo.credit]` may ask for, checked before anything is loaded. Cheap to import; no torch."""
 
+from pathlib import Path
+
 import rewards
 from harness.nearest import hint
 from harness.training import CreditConfig
+from rewards.learned import Prm
 from rewards.spans import StepScorer
 
 MODELS = ("implicit", "vine")
 """The scorers that are no reward: they need the model in training."""
+
+
+RECORD = "prm.json"
 
 
 class BadCredit(ValueError):
@@ -34,7 +40,14 @@ def check(table: CreditConfig) -> None:
             "the other rules read scores of steps"
         )
     if table.scorer not in MODELS:
-        span_scorer(rewards.parse(table.scorer))
+        scorer = span_scorer(rewards.parse(table.scorer))
+        # What is in the folder is read where it is loaded; that there is one can be told at once.
+        if isinstance(scorer, Prm) and not any(
+            (Path(scorer.model) / name).is_file() for name in ("config.json", RECORD)
+        ):
+            raise BadCredit(
+                f"{scorer.model}: no process reward model there; give the folder that `harness train prm` wrote"
+            )
 
 
 def with_model(table: CreditConfig, folder: str) -> CreditConfig:

@@ -172,6 +172,7 @@ def test_an_objective_names_its_credit() -> None:
         pytest.param("grpo+min(proces)", "proces", id="unknown scorer"),
         pytest.param("grpo+prime(process)", "which only implicit has", id="token rule on steps"),
         pytest.param("grpo+min(implicit)", "which only implicit has", id="step rule on tokens"),
+        pytest.param('grpo+min(prm(model="/nowhere"))', "no process reward model there", id="no folder"),
         pytest.param("gropo+min(process)", "did you mean grpo", id="unknown objective"),
     ],
 )
