@@ -10,9 +10,8 @@ from rewards.spans import StepScorer
 
 MODELS = ("implicit", "vine")
 """The scorers that are no reward: they need the model in training."""
-
-
-RECORD = "prm.json"
+RECORDS = ("config.json", "prm.json")
+"""The folder of a process reward model has one of them."""
 
 
 class BadCredit(ValueError):
@@ -42,12 +41,8 @@ def check(table: CreditConfig) -> None:
     if table.scorer not in MODELS:
         scorer = span_scorer(rewards.parse(table.scorer))
         # What is in the folder is read where it is loaded; that there is one can be told at once.
-        if isinstance(scorer, Prm) and not any(
-            (Path(scorer.model) / name).is_file() for name in ("config.json", RECORD)
-        ):
-            raise BadCredit(
-                f"{scorer.model}: no process reward model there; give the folder that `harness train prm` wrote"
-            )
+        if isinstance(scorer, Prm) and not any((Path(scorer.model) / name).is_file() for name in RECORDS):
+            raise BadCredit(f"{scorer.model}: no process reward model there; give what `harness train prm` wrote")
 
 
 def with_model(table: CreditConfig, folder: str) -> CreditConfig:
