@@ -97,7 +97,7 @@ def test_malformed_data_line_is_numbered(tmp_path: Path, data_folder: Path, line
     ("row", "count", "says"),
     [
         ({"question": "How many?", "answer": "many"}, 120, "no gold answer can be read"),
-        (GOOD, 9, "holds 9 problems and this run needs 58 (50 of them as the dev split)"),
+        (GOOD, 9, "holds 9 problems and this run needs 108 (100 of them as the dev split)"),
     ],
     ids=["unreadable golds", "too few"],
 )

@@ -61,14 +61,25 @@ def test_states_of_7b(flags: tuple[str, ...], expected: float) -> None:
     assert states(found(*SEVEN, *flags)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    sorted(file for file in EXAMPLES.glob("*.toml") if not file.stem.startswith("prm-")),
+    ids=lambda file: file.stem,
+)
 def test_every_example_is_estimated(file: Path) -> None:
-    # dpo-tiny starts from a model that an earlier example leaves.
-    model = ("tiny",) if file.stem == "dpo-tiny" else ()
+    # These start from a model that an earlier example leaves.
+    model = ("tiny",) if file.stem in ("dpo-tiny", "grpo-calculator") else ()
     estimated = found(*model, "--config", str(file))
     assert estimated["fits"]
     assert estimated["setup"]["objective"] == file.stem.split("-")[0]
     assert estimated["plan"]["gpu_hours"] > 0
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("prm-*.toml")), ids=lambda file: file.stem)
+def test_a_process_reward_model_is_not_estimated_and_says_what_bounds_it(file: Path) -> None:
+    refused = run("--config", str(file), code=2).stderr
+    assert "[prm] samples far more than it trains" in refused
+    assert "harness estimate MODEL --objective sft" in refused
 
 
 def test_a_file_is_read_as_the_run_that_it_is() -> None:

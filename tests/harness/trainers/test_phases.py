@@ -27,7 +27,7 @@ def test_a_phase_inside_another_stops_the_outer_clock() -> None:
     phases.on_pre_optimizer_step()
     hands.now += 0.5
     phases.on_optimizer_step()
-    assert phases.take() == {"rollout": 5, "reward": 0, "train": 3.5, "sync": 0.25}
+    assert phases.take() == {"rollout": 5, "reward": 0, "process": 0, "train": 3.5, "sync": 0.25}
 
 
 def test_rates_are_tokens_by_the_seconds_of_their_phase_and_taking_starts_anew() -> None:
@@ -38,7 +38,7 @@ def test_rates_are_tokens_by_the_seconds_of_their_phase_and_taking_starts_anew()
         phases.tokens("rollout", 100)
         phases.tokens("rollout", 60)
     assert phases.take()["rollout/tokens_per_second"] == 40
-    assert phases.take() == {"rollout": 0, "reward": 0, "train": 0, "sync": 0}
+    assert phases.take() == {"rollout": 0, "reward": 0, "process": 0, "train": 0, "sync": 0}
 
 
 def test_a_failing_phase_ends_as_well() -> None:
