@@ -6,9 +6,10 @@ GSM8K's own files, GSM-Plus (arXiv 2402.19255: a `perturbation_type`, and items 
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from rewards.verify.gold import gold_number
@@ -162,3 +163,10 @@ def _id(path: Path, number: int, row: dict[str, Any]) -> str:
         return f"{path.stem}-{number}"
     # GSM-Symbolic: one id for all instances of a problem.
     return f"{row['id']}-{row['instance']}" if "instance" in row else str(row["id"])
+
+
+def drawn(items: Sequence[Item], count: int, seed: int) -> list[Item]:
+    """Return `count` of the items, drawn by the seed, in their order; 0 takes all."""
+    if not 0 < count < len(items):
+        return list(items)
+    return [items[place] for place in sorted(Random(seed).sample(range(len(items)), count))]

@@ -5,6 +5,7 @@ A leaf: it works on any tokenizer with a chat template.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -92,6 +93,11 @@ def tokenise(tokenizer: Any, text: str) -> list[int]:
 def encode(tokenizer: Any, conversation: Messages) -> list[int]:
     """Token ids of the rendered prompt."""
     return tokenise(tokenizer, render(tokenizer, conversation))
+
+
+def decode(tokenizer: Any, ids: Sequence[int]) -> str:
+    """The text of a completion's token ids, as it is graded: special tokens write nothing."""
+    return str(tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
 def example(tokenizer: Any, conversation: Messages, completion: str) -> Example:

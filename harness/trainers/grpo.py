@@ -135,7 +135,7 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         size = len(batch.tensors["completion_mask"])
         start = self.accelerator.process_index * size
         found, tokens = credit.tokens(batch.tensors, batch.samples[start : start + size])
-        mask = self._gathered(written(batch.tensors))
+        mask = self._gathered(environments.written(batch.tensors))
         gathered = None if tokens is None else self._gathered(tokens)
         advantages = credit.advantages(batch.samples, outcome, mask, gathered)
         added = (advantages - (outcome if outcome.ndim > 1 else outcome.unsqueeze(1)))[mask.bool()]
@@ -151,7 +151,7 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         process = self.accelerator.process_index, self.accelerator.num_processes
         rounds, pad = self.table.sampling_rounds, self.processing_class.pad_token_id
         batch, dropped = refill(batch, self._draw, self._teaches, self.num_generations, rounds, process, pad)
-        batch.tensors["num_items_in_batch"] = self.accelerator.gather(written(batch.tensors).sum()).sum()
+        batch.tensors["num_items_in_batch"] = self.accelerator.gather(environments.written(batch.tensors).sum()).sum()
         return batch, dropped
 
     def _draw(self, count: int, number: int) -> Sampled:
@@ -170,7 +170,7 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
         """(B,) or (B, T) over the completions of all processes."""
         device, samples = self.accelerator.device, batch.samples
         weights = {name: weight for name, weight in self.reward.weights.items() if weight}
-        mask, log_ratio = self._gathered(written(batch.tensors)), torch.zeros((), device=device)
+        mask, log_ratio = self._gathered(environments.written(batch.tensors)), torch.zeros((), device=device)
         if self.args.beta and self.objective.kl_place == "advantage":
             log_ratio = self._gathered(self._log_ratio(batch.tensors))
             self._metrics["train"]["kl"].append(float((log_ratio * mask).sum() / mask.sum()))
@@ -239,12 +239,6 @@ class Trainer(Checkpointed, GRPOTrainer):  # type: ignore[misc]  # TRL ships no 
             self.completions.write(
                 self.state.global_step + 1, [*samples, *dropped], [*advantages.tolist(), *[None] * len(dropped)]
             )
-
-
-def written(tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """(B, T): 1 where the policy wrote a token, 0 at padding and at what an environment wrote."""
-    mask = tensors["completion_mask"]
-    return mask * tensors["tool_mask"] if "tool_mask" in tensors else mask
 
 
 def _column(values: Sequence[float | None], device: Any) -> torch.Tensor:

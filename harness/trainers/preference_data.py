@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from evals import data, engines
-from evals.data import Item
+from evals.data import Item, drawn
 from evals.engines.transformers import TransformersEngine, facts
 from evals.evaluation import Prompted
 from evals.run import Run
@@ -84,9 +84,7 @@ def warn_of_epochs(run: TrainRun, pairs: int, epochs: float) -> None:
 def sampled(run: TrainRun, model: Any, tokenizer: Any, items: Sequence[Item], folder: Path) -> Path:
     """Samples the model's own completions as an evaluation in `folder`, which goes on where it was interrupted."""
     pairs = table(run).pairs
-    asked = list(items)
-    if pairs.questions and pairs.questions < len(asked):
-        asked = [asked[place] for place in sorted(Random(run.seed).sample(range(len(asked)), pairs.questions))]
+    asked = drawn(items, pairs.questions, run.seed)
     prompts = [Prompted(one, chat.encode(tokenizer, chat.messages(one.question, run.prompt))) for one in asked]
     sampling = engines.Sampling(pairs.max_new_tokens, pairs.temperature, run.seed)
     request = {

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -141,9 +142,10 @@ class Steps(Family):
         """Lay out the prompt and the completion as the policy wrote it."""
         prompt = chat.encode(self.tokenizer, chat.messages(solution.question, self.style))
         steps = segments(solution.text)
-        if solution.ids is not None and self._decoded(solution.ids) == solution.text:
+        decode = partial(chat.decode, self.tokenizer)
+        if solution.ids is not None and decode(solution.ids) == solution.text:
             ids = list(solution.ids)
-            ends = [step.last for step in token_steps(ids, self._decoded, [Span(*step, None) for step in steps])]
+            ends = [step.last for step in token_steps(ids, decode, [Span(*step, None) for step in steps])]
         else:
             ids, ends = self._tokenised(solution.text, steps)
         return Layout(prompt + ids, [len(prompt) + end - 1 for end in ends], len(prompt))
@@ -151,9 +153,6 @@ class Steps(Family):
     def probability(self, judged: Tensor) -> Tensor:
         """softmax, class 1 is good."""
         return judged.softmax(dim=-1)[:, 1]
-
-    def _decoded(self, ids: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def _tokenised(self, text: str, steps: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
         """The tokens of the text, and how many of them write it up to the end of each step."""

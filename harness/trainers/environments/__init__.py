@@ -7,12 +7,14 @@ it writes is masked from the loss, counts towards `max_new_tokens`, and is seen 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.trainers.environments.calculator import Calculator
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from evals.engines import Environment
 
 
@@ -41,6 +43,12 @@ def rollouts(
     log[f"{OWN}environment/calls"].append(calls / len(found))
     log[f"{OWN}environment/unwritable"].append(failed / calls if calls else math.nan)
     return [row.tokens for row in found], [[int(own) for own in row.own] for row in found]
+
+
+def written(tensors: Mapping[str, Tensor]) -> Tensor:
+    """(B, T) of TRL's batch: 1 where the policy wrote a token, 0 at padding and at what an environment wrote."""
+    mask = tensors["completion_mask"]
+    return mask * tensors["tool_mask"] if "tool_mask" in tensors else mask
 
 
 ENVIRONMENTS: dict[str, Environment] = {"calculator": Calculator()}

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from random import Random
 from typing import IO, Any
 
 from evals import engines
-from evals.data import Item
+from evals.data import Item, drawn
 from evals.engines import Engine, transformers, vllm
 from evals.evaluation import Prompted, Row, line
 from evals.prefixes import values
@@ -77,13 +76,6 @@ def appending(path: Path) -> IO[bytes]:
 
 def encoded(row: Row) -> bytes:
     return line(row).encode(errors="backslashreplace")
-
-
-def drawn(items: Sequence[Item], count: int, seed: int) -> list[Item]:
-    """`count` of the items, drawn by the seed, in their order; 0 takes all."""
-    if not 0 < count < len(items):
-        return list(items)
-    return [items[place] for place in sorted(Random(seed).sample(range(len(items)), count))]
 
 
 def sampling(run: TrainRun) -> engines.Sampling:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from evals.data import Item
@@ -43,18 +44,14 @@ def cut_up(tokenizer: Any, row: Row, style: Prompt, most: int, longest: int) -> 
     ids = example.completion_ids[:-1] if row["finish_reason"] == "length" else example.completion_ids
     if len(example.prompt_ids) + len(ids) > longest or len(ids) > most:
         return "too long"
-    text = decoded(tokenizer, ids)
+    text = chat.decode(tokenizer, ids)
     if text != row["completion"]:
         return "unwritable"
     if not text:
         return "empty"
     spans = [Span(start, end, None) for start, end in segments(text)]
-    steps = token_steps(ids, lambda some: decoded(tokenizer, some), spans)
+    steps = token_steps(ids, partial(chat.decode, tokenizer), spans)
     return Cut(row, example.prompt_ids, ids, steps)
-
-
-def decoded(tokenizer: Any, ids: Sequence[int]) -> str:
-    return str(tokenizer.decode(ids, skip_special_tokens=True))
 
 
 def prefixes_of(cuts: Sequence[Cut], tokenizer: Any, item: Item, most: int) -> dict[tuple[int, ...], Prefix]:
@@ -68,7 +65,7 @@ def prefixes_of(cuts: Sequence[Cut], tokenizer: Any, item: Item, most: int) -> d
             ids = tuple(cut.ids[: step.last])
             name = f"{item.id} {' '.join(map(str, ids))}"
             limit = max(1, most - len(ids))
-            found.setdefault(ids, Prefix(name, [*cut.prompt, *ids], decoded(tokenizer, ids), item.gold, limit))
+            found.setdefault(ids, Prefix(name, [*cut.prompt, *ids], chat.decode(tokenizer, ids), item.gold, limit))
     return found
 
 

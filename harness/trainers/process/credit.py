@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 
 import rewards
+from harness import chat
 from harness.trainers.process.checks import MODELS, span_scorer
 from harness.trainers.scoring import RewardFailure, Sample
 from rewards.batch import Batch
@@ -67,11 +69,7 @@ class Credit:
         if self.vine is not None:
             steps = self.vine.steps(self.trainer, prompts, completion_ids, columns["answer"])
         else:
-            tokenizer = self.trainer.processing_class
-
-            def decode(ids: Sequence[int]) -> str:
-                return str(tokenizer.decode(ids, skip_special_tokens=True))
-
+            decode = partial(chat.decode, self.trainer.processing_class)
             texts = [decode(ids) for ids in completion_ids]
             spans = self._spans(Batch(prompts, texts, completion_ids, columns))
             self._check(spans, len(texts))

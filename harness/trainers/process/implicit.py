@@ -28,8 +28,9 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 from trl.trainer.utils import selective_log_softmax
 
 from harness import whole
-from harness.trainers import sharding, states
+from harness.trainers import environments, sharding, states
 from harness.trainers.checkpoints import Companion
+from harness.trainers.prm.measures import auc
 from harness.trainers.process.second_adapter import NAME, SecondAdapter
 from harness.training import TrainRun
 
@@ -53,10 +54,9 @@ class Tokens:
 
     @classmethod
     def of(cls, tensors: Tensors) -> "Tokens":
-        written = tensors["completion_mask"]
-        own = written * tensors["tool_mask"] if "tool_mask" in tensors else written
         ids = torch.cat([tensors["prompt_ids"], tensors["completion_ids"]], dim=1)
-        return cls(ids, torch.cat([tensors["prompt_mask"], written], dim=1), own.bool())
+        seen = torch.cat([tensors["prompt_mask"], tensors["completion_mask"]], dim=1)
+        return cls(ids, seen, environments.written(tensors).bool())
 
     def parts(self, size: int) -> Iterator["Tokens"]:
         for ids, seen, own in zip(*(torch.split(each, size) for each in (self.ids, self.seen, self.own)), strict=True):
@@ -184,10 +184,8 @@ def measured(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float | No
     """Loss, accuracy and AUC of logits (N,) against labels (N,) of 0, 1 or NaN for unknown; AUC counts a tie half."""
     known = ~labels.isnan()
     score, label = scores[known].double(), labels[known].double()
-    right, wrong = score[label == 1], score[label == 0]
-    ahead = (right[:, None] - wrong[None, :]).sign().add(1).div(2)
     return {
         "implicit/loss": float(binary_cross_entropy_with_logits(score, label)) if len(score) else None,
         "implicit/accuracy": float(((score > 0) == (label == 1)).double().mean()) if len(score) else None,
-        "implicit/auc": float(ahead.mean()) if ahead.numel() else None,
+        "implicit/auc": auc(score.cpu().numpy(), label.cpu().numpy()),
     }

@@ -9,6 +9,7 @@ measured by. It costs K continuations for every step.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -47,10 +48,7 @@ class Vine:
         A score is `None` where a verdict is: an unscorable gold says nothing of any step.
         """
         tokenizer = trainer.processing_class
-
-        def decode(ids: Sequence[int]) -> str:
-            return str(tokenizer.decode(ids, skip_special_tokens=True))
-
+        decode = partial(chat.decode, tokenizer)
         cuts = [_cuts(ids, decode) for ids in completion_ids]
         prefixes: dict[Key, Prefix] = {}
         before: list[list[Key]] = []

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.overlay import overlay
-from evals.data import Item
+from evals.data import Item, drawn
 from evals.engines import Completion, Request, Sampling, request_seed
 from evals.evaluation import Prompted, Row
 from harness import chat, threads
@@ -142,9 +142,9 @@ def test_steps_tile_the_completion_in_characters_and_tokens(parts: list[str]) ->
     assert [step.span.start for step in cut.steps] == [0, *(step.span.end for step in cut.steps[:-1])]
     assert [step.first for step in cut.steps] == [0, *(step.last for step in cut.steps[:-1])]
     for step in cut.steps:
-        written = prm_steps.decoded(TOKENS, cut.ids[: step.last])
+        written = chat.decode(TOKENS, cut.ids[: step.last])
         assert written.startswith(text[: step.span.end])
-        assert not prm_steps.decoded(TOKENS, cut.ids[: step.last - 1]).startswith(text[: step.span.end])
+        assert not chat.decode(TOKENS, cut.ids[: step.last - 1]).startswith(text[: step.span.end])
 
 
 def items(count: int) -> list[Item]:
@@ -172,11 +172,11 @@ def test_labelling_goes_on_where_it_was_killed(tmp_path: Path, torn: int) -> Non
 
 
 def test_questions_are_drawn_by_the_seed_in_their_order() -> None:
-    found = prm_labels.drawn(items(20), 6, seed=1)
+    found = drawn(items(20), 6, seed=1)
     assert len(found) == 6
     assert found == sorted(found, key=lambda item: int(item.id[1:]))
-    assert found == prm_labels.drawn(items(20), 6, seed=1) != prm_labels.drawn(items(20), 6, seed=2)
-    assert prm_labels.drawn(items(3), 0, 1) == prm_labels.drawn(items(3), 9, 1) == items(3)
+    assert found == drawn(items(20), 6, seed=1) != drawn(items(20), 6, seed=2)
+    assert drawn(items(3), 0, 1) == drawn(items(3), 9, 1) == items(3)
 
 
 def test_the_solutions_are_an_evaluation_that_is_not_sampled_twice(asked: TrainRun, tmp_path: Path) -> None:
