@@ -82,10 +82,25 @@ class PluginConfig(Table):
     sha256: str
 
 
+class StageConfig(Table):
+    """What an earlier run left that several cells share; `fingerprint` is the identity of that run."""
+
+    path: str
+    fingerprint: str
+
+
+Tracker = Literal["tensorboard", "wandb", "trackio"]
+
+
 class RunConfig(Table):
     """One run: a reward, an objective, a seed, and everything else it needs. Paths do not enter its identity.
 
-    `objective` may name credit assignment as well: `grpo+among_correct(process)` (`harness.trainers.objectives.split`).
+    Attributes:
+        objective: of GRPO, perhaps with credit assignment as `grpo+among_correct(process)`
+            (`harness.trainers.objectives.split`), or a preference loss (`harness.trainers.losses`).
+        settings: of the tables of `harness.training`, by dotted key as `grpo.updates`, over what `train` says.
+        variant: what tables call the settings in which this run differs from others of its study; not in its identity.
+        rollouts: graded completions of the starting model, which a preference loss builds its pairs from.
     """
 
     reward: str
@@ -99,12 +114,16 @@ class RunConfig(Table):
     code: str = Field(description="fingerprint of the code that decides this run's numbers")
     plugins: tuple[PluginConfig, ...] = Field(default=(), description="the files that this run's reward comes from")
     prm: ModelConfig | None = Field(default=None, description="the learned process reward model that scores its steps")
+    settings: dict[str, Any] = Field(default_factory=dict)
+    variant: str = ""
+    rollouts: StageConfig | None = None
+    report_to: tuple[Tracker, ...] = Field(default=(), description="who is told as well; no part of its identity")
     module: ClassVar[str] = "harness.cell"
-    resumes: ClassVar[bool] = False
+    resumes: ClassVar[bool] = True
 
     @property
     def label(self) -> str:
-        return f"{self.reward} / {self.objective} / seed {self.seed}"
+        return " / ".join([self.reward, self.objective, *filter(None, [self.variant]), f"seed {self.seed}"])
 
     @property
     def steps(self) -> int:
@@ -113,9 +132,10 @@ class RunConfig(Table):
     def identity(self) -> str:
         """12 hex digits of the hash of the config without its paths; the same run anywhere has the same identity."""
         paths: dict[str, Any] = {"model": {"path"}, "data": {"train", "dev", "test"}, "plugins": {"__all__": {"path"}}}
-        plain = self.model_dump(exclude={**paths, "prm": {"path"}})
+        paths |= {"prm": {"path"}, "rollouts": {"path"}, "variant": True, "report_to": True}
+        plain = self.model_dump(exclude=paths)
         # A run without them is what it was before there were any.
-        for name in ("plugins", "prm"):
+        for name in ("plugins", "prm", "settings", "rollouts"):
             if not plain[name]:
                 del plain[name]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]

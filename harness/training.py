@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import tomli_w
 from pydantic import Field, model_validator
 
-from harness.config import DataConfig, ModelConfig, PluginConfig, Table, without_none
+from harness.config import DataConfig, ModelConfig, PluginConfig, Table, Tracker, without_none
 
 Method = Literal["sft", "dpo", "grpo", "prm"]
 METHODS: tuple[Method, ...] = ("sft", "dpo", "grpo", "prm")
@@ -294,6 +294,7 @@ class Settings(Table):
     grpo: GrpoConfig | None = None
     prm: PrmConfig | None = None
     evaluation: MeasureConfig | None = None
+    report_to: tuple[Tracker, ...] = Field(default=(), description="who is told of every step as well")
 
     @property
     def micro_batch(self) -> int:
