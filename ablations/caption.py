@@ -6,7 +6,7 @@ from ablations.curves import row_curves, threshold
 from ablations.digits import percent
 from ablations.estimates import FEWEST_FOR_STARS
 from ablations.measures import score
-from ablations.records import Cell, Study
+from ablations.records import Cell, Plan, Study
 from ablations.summary import SummaryRow
 
 DAGGER = "†"
@@ -19,13 +19,13 @@ def caption(study: Study, rows: Sequence[SummaryRow]) -> str:
 
 def footnotes(study: Study, rows: Sequence[SummaryRow]) -> list[str]:
     """Return what a reader must know before trusting a row: missing cells, excluded items, truncation."""
-    return [*_missing(study.cells), *_uneven(study), *_excluded(study), *_unformatted(rows), *_truncated(rows)]
+    return [*_missing(study), *_uneven(study), *_excluded(study), *_unformatted(rows), *_truncated(rows)]
 
 
 def _unformatted(rows: Sequence[SummaryRow]) -> list[str]:
     """Say where accuracy given format rests on fewer seeds than the row, for seeds that never use it have none."""
     fewer = [row for row in rows if not row.is_base and row.given_format_seeds < row.seeds]
-    parts = [f"{row.reward} / {row.objective} {row.given_format_seeds} of {row.seeds}" for row in fewer]
+    parts = [f"{row.name} {row.given_format_seeds} of {row.seeds}" for row in fewer]
     if not parts:
         return []
     return [
@@ -43,10 +43,15 @@ def _subject(study: Study) -> str:
     code = f", code {plan.code}" if plan.code else ""
     seeds += _budget(study)
     return (
-        f"{plan.name}: {plan.model} on {plan.data}, {size}; {seeds}{code}. "
+        f"{plan.name}: {subject(plan)}, {size}; {seeds}{code}. "
         "Accuracy is the verifier's, whatever the training reward was; greedy is one "
         "completion at T = 0; tokens are per completion, minutes per run."
     )
+
+
+def subject(plan: Plan) -> str:
+    """Return `tiny on tiny`, or all models and data sets of the study."""
+    return f"{' and '.join(plan.models)} on {' and '.join(plan.datasets)}"
 
 
 def _budget(study: Study) -> str:
@@ -100,9 +105,9 @@ def _test(study: Study, rows: Sequence[SummaryRow]) -> list[str]:
         else f"* p < 0.05, ** p < 0.01, from {FEWEST_FOR_STARS} seeds on"
     )
     plan = study.plan
-    against = f"{plan.baseline} (ref.) under the same objective"
-    if plan.compares_objectives:
-        against = f"{plan.objectives[0]} (ref.)"
+    against = f"{plan.axes[plan.compared][0]} (ref.)"
+    if plan.compared == "reward":
+        against += " under the same objective"
     tests = f"{len(compared)} test{'s' if len(compared) > 1 else ''}"
     return [
         f"p: paired t test on the accuracies of the common seeds against {against}, "
@@ -125,8 +130,8 @@ def _threshold(study: Study, rows: Sequence[SummaryRow]) -> list[str]:
     return lines
 
 
-def _missing(cells: Iterable[Cell]) -> list[str]:
-    return [f"{DAGGER} {cell.label}: {_fate(cell)}" for cell in cells if not cell.done]
+def _missing(study: Study) -> list[str]:
+    return [f"{DAGGER} {study.label(cell)}: {_fate(cell)}" for cell in study.cells if not cell.done]
 
 
 def _fate(cell: Cell) -> str:
@@ -165,9 +170,5 @@ def _completions(study: Study) -> Iterable[int]:
 
 
 def _truncated(rows: Sequence[SummaryRow]) -> list[str]:
-    cut = [f"{_name(row)} {percent(row.truncated)}%" for row in rows if row.truncated]
+    cut = [f"{row.name} {percent(row.truncated)}%" for row in rows if row.truncated]
     return [f"Truncated at the length limit: {', '.join(cut)} of completions."] if cut else []
-
-
-def _name(row: SummaryRow) -> str:
-    return "(base)" if row.is_base else f"{row.reward} / {row.objective}"

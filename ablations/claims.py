@@ -51,7 +51,7 @@ def _size(rows: Sequence[SummaryRow]) -> list[str]:
 def _rise(row: SummaryRow) -> list[str]:
     """Say how accuracy, and accuracy among formatted completions, moved from the base to the end of training."""
     seeds = f"{row.seeds} seed{'' if row.seeds == 1 else 's'}, n = {row.n} questions"
-    name = f"{row.reward} / {row.objective}"
+    name = row.name
     lines = []
     if row.delta is not None:
         ends = f"from {percent(row.base_accuracy)}% to {percent(row.accuracy)}%"
@@ -120,21 +120,21 @@ def _speed(rows: Iterable[SummaryRow]) -> list[str]:
     timed = [row for row in rows if row.seeds]
     if all(row.steps_to_threshold is None for row in timed):
         return []
-    parts = (f"{row.reward} / {row.objective} {_crossed(row)}" for row in timed)
+    parts = (f"{row.name} {_crossed(row)}" for row in timed)
     return [f"Steps to threshold on the mean dev curve, a description without a test: {'; '.join(parts)} {CURVES}."]
 
 
 def _alarms(study: Study) -> list[str]:
     """Say which alarms rang, row by row: a number that was reached in a way that nobody meant."""
     found = []
-    for reward, objective, cells in study.groups():
+    for arm, cells in study.groups():
         done = [cell for cell in cells if cell.done]
         counts = Counter(alarm.name for cell in done for alarm in alarms(cell.metrics))
         rang = [
             f"{name} in {count} of {len(done)} seed{'' if len(done) == 1 else 's'}" for name, count in counts.items()
         ]
         if rang:
-            found.append(f"{reward} / {objective}: alarms during training: {'; '.join(rang)} {METRICS}.")
+            found.append(f"{study.name(arm)}: alarms during training: {'; '.join(rang)} {METRICS}.")
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ablations.curves import accuracy_curve, area
 from ablations.estimates import Estimate, detectable, over_seeds, paired_p
 from ablations.measures import score
-from ablations.records import Cell, Plan, Study
+from ablations.records import Arm, Cell, Study
 
 Measure = Callable[[Cell], float | None]
 
@@ -20,8 +20,7 @@ class Comparison:
     compared.
     """
 
-    reward: str
-    objective: str
+    arm: Arm
     names: str
     seeds: int
     difference: Estimate
@@ -39,22 +38,21 @@ def compare(study: Study, measure: Measure = final_accuracy) -> tuple[Comparison
     """Compare every row with its reference by `measure`, with Holm over all of them."""
     from evals.statistics.holm import holm
 
-    groups = [(r, o) for r, o, _ in study.groups() if (r, o) != study.plan.reference(r, o)]
-    pairs = {key: _differences(study, *key, measure) for key in groups}
-    raw = {key: paired_p(values) for key, values in pairs.items()}
-    corrected = dict(zip(groups, holm([raw[key] for key in groups]), strict=True))
+    arms = [arm for arm in study.arms if arm != study.plan.reference(arm)]
+    pairs = {arm: differences(study, arm, measure) for arm in arms}
+    raw = {arm: paired_p(values) for arm, values in pairs.items()}
+    corrected = dict(zip(arms, holm([raw[arm] for arm in arms]), strict=True))
     return tuple(
         Comparison(
-            reward=reward,
-            objective=objective,
-            names=_names(study.plan, reward, objective),
+            arm=arm,
+            names=_names(study, arm),
             seeds=len(values),
             difference=over_seeds(values),
-            p=raw[reward, objective],
-            p_holm=corrected[reward, objective],
+            p=raw[arm],
+            p_holm=corrected[arm],
             detectable=detectable(values),
         )
-        for (reward, objective), values in pairs.items()
+        for arm, values in pairs.items()
     )
 
 
@@ -63,25 +61,25 @@ def compare_area(study: Study) -> tuple[Comparison, ...]:
     return compare(study, area)
 
 
-def compare_steps(study: Study) -> dict[tuple[str, str], list[tuple[int, Comparison]]]:
-    """Compare the dev accuracy at every evaluated step after the base: `{(reward, objective): [(step, comparison)]}`.
+def compare_steps(study: Study) -> dict[Arm, list[tuple[int, Comparison]]]:
+    """Compare the dev accuracy at every evaluated step after the base: of each row, `[(step, comparison)]`.
 
-    The `p_holm` of a comparison is corrected over the steps of its reward, for the question is when they differ.
+    The `p_holm` of a comparison is corrected over the steps of its row, for the question is when they differ.
     """
     from evals.statistics.holm import holm
 
     steps = sorted({point.step for cell in study.cells if cell.done for point in cell.curve if point.step > 0})
-    found: dict[tuple[str, str], list[tuple[int, Comparison]]] = {}
+    found: dict[Arm, list[tuple[int, Comparison]]] = {}
     for step in steps:
         for item in compare(study, _dev_accuracy(step)):
             if item.seeds > 1:
-                found.setdefault((item.reward, item.objective), []).append((step, item))
+                found.setdefault(item.arm, []).append((step, item))
     return {
-        key: [
+        arm: [
             (step, replace(item, p_holm=p))
             for (step, item), p in zip(items, holm([item.p for _, item in items]), strict=True)
         ]
-        for key, items in found.items()
+        for arm, items in found.items()
     }
 
 
@@ -92,20 +90,25 @@ def _dev_accuracy(step: int) -> Measure:
     return measure
 
 
-def _names(plan: Plan, reward: str, objective: str) -> str:
-    against = plan.reference(reward, objective)
-    if plan.compares_objectives:
-        return f"{objective} against {against[1]} with {reward}"
-    return f"{reward} against {against[0]} under {objective}"
+def _names(study: Study, arm: Arm) -> str:
+    """`format_answer against sparse under grpo`; what both rows share is said after the pair."""
+    compared, against = study.plan.compared, study.plan.reference(arm)
+    pair = f"{getattr(arm, compared)} against {getattr(against, compared)}"
+    shared = [getattr(arm, name) for name in study.varying if name not in (compared, "reward", "objective")]
+    if compared == "reward":
+        return ", ".join([f"{pair} under {arm.objective}", *shared])
+    with_reward = f"{pair} with {arm.reward}"
+    under = "" if compared == "objective" else f" under {arm.objective}"
+    return ", ".join([f"{with_reward}{under}", *shared])
 
 
-def _differences(study: Study, reward: str, objective: str, measure: Measure) -> list[float]:
+def differences(study: Study, arm: Arm, measure: Measure = final_accuracy) -> list[float]:
     """Return row minus reference for each seed both have finished, in the order of the seeds."""
-    ours = _by_seed(study, reward, objective, measure)
-    theirs = _by_seed(study, *study.plan.reference(reward, objective), measure)
+    ours = _by_seed(study, arm, measure)
+    theirs = _by_seed(study, study.plan.reference(arm), measure)
     return [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
 
 
-def _by_seed(study: Study, reward: str, objective: str, measure: Measure) -> dict[int, float]:
-    values = {cell.seed: measure(cell) for cell in study.group(reward, objective) if cell.done}
+def _by_seed(study: Study, arm: Arm, measure: Measure) -> dict[int, float]:
+    values = {cell.seed: measure(cell) for cell in study.group(arm) if cell.done}
     return {seed: value for seed, value in values.items() if value is not None}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ablations.measures import mean
-from ablations.records import Cell, Study
+from ablations.records import Arm, Cell, Study
 
 Curve = tuple[list[int], list[float]]
 
@@ -44,10 +44,9 @@ def threshold(study: Study) -> float | None:
     return (base + max(finals)) / 2
 
 
-def row_curves(study: Study) -> dict[tuple[str, str], Curve]:
-    """Return the mean dev accuracy curve over the finished seeds of each row, keyed `(reward, objective)`."""
-    groups = study.groups()
-    return {(r, o): mean_curve([accuracy_curve(cell) for cell in cells if cell.done]) for r, o, cells in groups}
+def row_curves(study: Study) -> dict[Arm, Curve]:
+    """Return the mean dev accuracy curve over the finished seeds of each row."""
+    return {arm: mean_curve([accuracy_curve(cell) for cell in cells if cell.done]) for arm, cells in study.groups()}
 
 
 def crossing(curve: Curve, height: float | None) -> float | None:

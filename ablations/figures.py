@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ablations.caption import subject
 from ablations.curves import threshold
 from ablations.records import Study
 from ablations.series import FEWEST, Series, Trace, components, dev, formatted_accuracy, series, training, window
@@ -177,7 +178,7 @@ def _finish(figure: "Figure", study: Study, drawn: Sequence[Series], note: str, 
         loc="outside lower center",
         ncols=_across([item.label for item in drawn], figure.get_figwidth()),
         handlelength=3.2,
-        title=_plain(f"{study.plan.model} on {study.plan.data}; {note}"),
+        title=_plain(f"{subject(study.plan)}; {note}"),
         title_fontproperties={"size": 6.5},
     )
     if title:

@@ -1,7 +1,8 @@
 """Read a study back from disk: `results/<name>/` becomes a `Study` of frozen values.
 
-    plan.toml                     what was asked: rewards, objectives, seeds, baseline, settings
-    manifest.json                 {"cells": [{"id", "reward", "objective", "seed"}, ...]}; no other cell folder is read
+    plan.toml                     what was asked: rewards, objectives, models, datasets, variants, seeds, baseline
+    manifest.json                 {"cells": [{"id", "reward", "objective", "model", "data", "variant", "seed"}, ...]};
+                                  no other cell folder is read
     cells/<id>/config.toml        the resolved config of one cell
     cells/<id>/status.json        state, step, seconds, generated_tokens, error
     cells/<id>/metrics.jsonl      one row per training step
@@ -13,8 +14,9 @@ metrics and ignored elsewhere. A run that was killed may leave half a last line:
 malformed raises `RecordError` naming the file and the line.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,32 +28,52 @@ class StudyNotFound(FileNotFoundError):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What was asked for. `baseline` is a reward spec; `settings` holds the sizes of training and evaluation.
+class Arm:
+    """What a row of the table is: everything that its cells have in common. `variant` names settings, if they vary."""
 
-    With several rewards each is compared with the baseline under its own objective; a study of one reward compares its
-    objectives with the first of them.
-    """
+    reward: str
+    objective: str
+    model: str
+    data: str
+    variant: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for. `baseline` is a reward spec; `settings` holds the sizes of training and evaluation."""
 
     name: str
     preset: str
-    model: str
-    data: str
     code: str
     rewards: tuple[str, ...]
     objectives: tuple[str, ...]
+    models: tuple[str, ...]
+    datasets: tuple[str, ...]
+    variants: tuple[str, ...]
     seeds: tuple[int, ...]
     baseline: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def compares_objectives(self) -> bool:
-        """Whether the rows differ in their objective alone."""
-        return len(self.rewards) == 1
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """The values of every field of an arm, the baseline of each first."""
+        rewards = tuple(dict.fromkeys((self.baseline, *self.rewards)))
+        return {
+            "reward": rewards,
+            "objective": self.objectives,
+            "variant": self.variants,
+            "model": self.models,
+            "data": self.datasets,
+        }
 
-    def reference(self, reward: str, objective: str) -> tuple[str, str]:
-        """Return reward and objective of the row that this one is compared with; of a reference, itself."""
-        return (reward, self.objectives[0]) if self.compares_objectives else (self.baseline, objective)
+    @property
+    def compared(self) -> str:
+        """The field in which a row differs from its reference: the first of these that has several values."""
+        return next((name for name, values in self.axes.items() if len(values) > 1), "reward")
+
+    def reference(self, arm: Arm) -> Arm:
+        """Return the row that this one is compared with, the same but for the field `compared`; of a reference, it."""
+        return replace(arm, **{self.compared: self.axes[self.compared][0]})
 
 
 @dataclass(frozen=True)
@@ -85,11 +107,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Cell:
-    """One training run (reward, objective, seed) with every record it left; a tuple is empty where a file is absent."""
+    """One training run with every record it left; a tuple is empty where a file is absent."""
 
     id: str
-    reward: str
-    objective: str
+    arm: Arm
     seed: int
     state: str
     error: str | None = None
@@ -110,28 +131,47 @@ class Cell:
         """Finished and evaluated; only such cells enter a number."""
         return self.state == "done" and bool(self.items)
 
-    @property
-    def label(self) -> str:
-        """`reward / objective / seed 1`, as footnotes name it."""
-        return f"{self.reward} / {self.objective} / seed {self.seed}"
-
 
 @dataclass(frozen=True)
 class Study:
-    """A plan and its cells, ordered by objective, then reward, then seed, each in the order of the plan."""
+    """A plan and its cells, by model, data, objective, variant, reward and seed, each in the order of the plan."""
 
     folder: Path
     plan: Plan
     cells: tuple[Cell, ...]
 
-    def group(self, reward: str, objective: str) -> tuple[Cell, ...]:
+    def group(self, arm: Arm) -> tuple[Cell, ...]:
         """Return the cells (one per seed) behind one row of the table."""
-        return tuple(cell for cell in self.cells if (cell.reward, cell.objective) == (reward, objective))
+        return tuple(cell for cell in self.cells if cell.arm == arm)
 
-    def groups(self) -> Iterator[tuple[str, str, tuple[Cell, ...]]]:
-        """Yield `(reward, objective, cells)` for each row of the table, in order."""
-        for reward, objective in dict.fromkeys((cell.reward, cell.objective) for cell in self.cells):
-            yield reward, objective, self.group(reward, objective)
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The rows of the table, in order."""
+        return tuple(dict.fromkeys(cell.arm for cell in self.cells))
+
+    def groups(self) -> Iterator[tuple[Arm, tuple[Cell, ...]]]:
+        """Yield each row of the table with its cells, in order."""
+        for arm in self.arms:
+            yield arm, self.group(arm)
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The fields in which the rows differ; the reward where there is but one row."""
+        found = tuple(name for name in self.plan.axes if len({getattr(arm, name) for arm in self.arms}) > 1)
+        return found or ("reward",)
+
+    def short(self, arm: Arm) -> str:
+        """Name a row by what differs between the rows, as legends do."""
+        return " / ".join(getattr(arm, name) for name in self.varying)
+
+    def name(self, arm: Arm) -> str:
+        """Name a row as sentences do: its reward and objective, and whatever else differs between the rows."""
+        others = [getattr(arm, name) for name in self.varying if name not in ("reward", "objective")]
+        return " / ".join([arm.reward, arm.objective, *filter(None, others)])
+
+    def label(self, cell: Cell) -> str:
+        """`reward / objective / seed 1`, as footnotes name a cell."""
+        return f"{self.name(cell.arm)} / seed {cell.seed}"
 
 
 def load_study(folder: str | Path) -> Study:
@@ -140,7 +180,7 @@ def load_study(folder: str | Path) -> Study:
     if not (folder / "plan.toml").is_file():
         raise StudyNotFound(_not_found(folder))
     plan = _plan(folder)
-    cells = (_cell(folder, entry) for entry in _entries(folder, plan))
+    cells = (_cell(folder, _arm(plan, entry), entry) for entry in _entries(folder, plan))
     return Study(folder, plan, tuple(sorted(cells, key=lambda cell: _rank(plan, cell))))
 
 
@@ -157,14 +197,15 @@ def _plan(folder: Path) -> Plan:
     missing = [key for key in ("rewards", "objectives", "seeds") if not table.get(key)]
     if missing:
         raise RecordError(f"{path}: lacks {', '.join(missing)}")
-    rewards = tuple(str(reward) for reward in table["rewards"])
-    texts = {key: str(table.get(key, "")) for key in ("preset", "model", "data", "code")}
+    # A plan of one model on one data set may name them alone.
+    named = {"models": [table.get("model", "")], "datasets": [table.get("data", "")], "variants": [""]} | table
+    texts = {key: tuple(map(str, named[key])) for key in ("rewards", "objectives", "models", "datasets", "variants")}
     return Plan(
         name=str(table.get("name") or folder.name),
-        rewards=rewards,
-        objectives=tuple(str(objective) for objective in table["objectives"]),
+        preset=str(table.get("preset", "")),
+        code=str(table.get("code", "")),
         seeds=tuple(int(seed) for seed in table["seeds"]),
-        baseline=str(table.get("baseline") or rewards[0]),
+        baseline=str(table.get("baseline") or table["rewards"][0]),
         settings=dict(table.get("settings", {})),
         **texts,
     )
@@ -173,22 +214,33 @@ def _plan(folder: Path) -> Plan:
 def _entries(folder: Path, plan: Plan) -> list[Row]:
     """Return the listed cells, then those the plan asks for and the manifest does not list yet (with an empty id)."""
     path = folder / "manifest.json"
-    listed = json_object(path).get("cells", []) if path.is_file() else []
+    listed = [*json_object(path).get("cells", [])] if path.is_file() else []
     for number, entry in enumerate(listed):
         lacking = {"id", "reward", "objective", "seed"} - set(entry)
         if lacking:
             raise RecordError(f"{path}: cell {number} lacks {', '.join(sorted(lacking))}")
-    known = {(entry["reward"], entry["objective"], entry["seed"]) for entry in listed}
-    grid = [(r, o, s) for o in plan.objectives for r in plan.rewards for s in plan.seeds]
-    absent = [{"id": "", "reward": r, "objective": o, "seed": s} for r, o, s in grid if (r, o, s) not in known]
+    known = {(_arm(plan, entry), entry["seed"]) for entry in listed}
+    grid = itertools.product(plan.rewards, plan.objectives, plan.models, plan.datasets, plan.variants)
+    planned = [(Arm(*values), seed) for values in grid for seed in plan.seeds]
+    absent = [{"id": "", "seed": seed, **vars(arm)} for arm, seed in planned if (arm, seed) not in known]
     return [*listed, *absent]
 
 
-def _rank(plan: Plan, cell: Cell) -> tuple[int, int, int, int]:
+def _arm(plan: Plan, entry: Row) -> Arm:
+    """The row of a listed cell, which may leave out what its plan has but one of."""
+    alone = {"model": plan.models[0], "data": plan.datasets[0], "variant": plan.variants[0]}
+    return Arm(**{name: str((alone | dict(entry))[name]) for name in ("reward", "objective", *alone)})
+
+
+def _rank(plan: Plan, cell: Cell) -> tuple[int, ...]:
     """Order by the plan; what the plan no longer names comes last, in manifest order (the sort is stable)."""
+    arm = cell.arm
     return (
-        _place(plan.objectives, cell.objective),
-        _place(plan.rewards, cell.reward),
+        _place(plan.models, arm.model),
+        _place(plan.datasets, arm.data),
+        _place(plan.objectives, arm.objective),
+        _place(plan.variants, arm.variant),
+        _place(plan.rewards, arm.reward),
         _place(plan.seeds, cell.seed),
         cell.seed,
     )
@@ -198,13 +250,12 @@ def _place(names: tuple[Any, ...], name: Any) -> int:
     return names.index(name) if name in names else len(names)
 
 
-def _cell(folder: Path, entry: Row) -> Cell:
+def _cell(folder: Path, arm: Arm, entry: Row) -> Cell:
     home = folder / "cells" / str(entry["id"] or "-")
     status = json_object(home / "status.json") if (home / "status.json").is_file() else {}
     return Cell(
         id=str(entry["id"]),
-        reward=str(entry["reward"]),
-        objective=str(entry["objective"]),
+        arm=arm,
         seed=int(entry["seed"]),
         state=str(status.get("state", "pending")),
         error=_error(status.get("error")),

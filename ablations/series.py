@@ -35,14 +35,12 @@ class Series:
 
 def series(study: Study, trace: Trace, window: int = 1) -> list[Series]:
     """Return the series of `trace` for every row with a finished seed that has any such value."""
-    several = len({objective for _, objective, _ in study.groups()}) > 1
     found = []
-    for place, (reward, objective, cells) in enumerate(study.groups()):
+    for place, (arm, cells) in enumerate(study.groups()):
         curves = [running_mean(_curve(trace(cell)), window) for cell in cells if cell.done]
         drawn = tuple(curve for curve in curves if curve[0])
         if drawn:
-            label = objective if study.plan.compares_objectives else f"{reward} / {objective}"
-            found.append(Series(label if several else reward, place, drawn))
+            found.append(Series(study.short(arm), place, drawn))
     return found
 
 

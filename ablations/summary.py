@@ -1,6 +1,6 @@
 """The rows of the table: one per reward and objective, and one for the model before training."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -8,7 +8,7 @@ from ablations.comparisons import Comparison, compare
 from ablations.curves import area, crossing, row_curves, threshold
 from ablations.estimates import Estimate, Unit, bounds, of_columns, over_questions, over_seeds
 from ablations.measures import Score, Test, anyone, by_question, formatted, mean, means, score
-from ablations.records import Cell, Item, Plan, Study
+from ablations.records import Arm, Cell, Item, Study
 
 BASE = "base"
 SHARES = ("strict", "flexible", "format", "tokens", "truncated", "right_by_wrong_steps")
@@ -22,7 +22,7 @@ class SummaryRow:
     `n` is test questions per cell, `seeds` finished cells, `failed` planned cells that are not. `tokens` is the mean
     completion length, `minutes` and `generated_tokens` are means per cell, `area` is the mean height of the dev
     accuracy curve, `right_by_wrong_steps` the share of correct completions with a false equation, `steps_to_threshold`
-    is in training steps. `p_vs_baseline` is paired over seeds and Holm-corrected.
+    is in training steps. `p_vs_baseline` is paired over seeds and Holm-corrected. `name` is the row's in sentences.
     Intervals are over training seeds, or over test questions with one seed: `unit` says which.
     """
 
@@ -61,6 +61,8 @@ class SummaryRow:
     generated_tokens: float | None = None
     right_by_wrong_steps: float | None = None
     failed: int = 0
+    variant: str = ""
+    name: str = field(default="", metadata={"column": False})
     unit: Unit = field(default="", metadata={"column": False})
     compared_seeds: int = field(default=0, metadata={"column": False})
     reference: bool = field(default=False, metadata={"column": False})
@@ -80,22 +82,20 @@ COLUMNS = tuple(f.name for f in fields(SummaryRow) if f.metadata.get("column", T
 
 
 def summarise(study: Study) -> tuple[SummaryRow, ...]:
-    """Return the base row (when a base evaluation exists), then one row per reward and objective in plan order."""
-    comparisons = {(item.reward, item.objective): item for item in compare(study)}
+    """Return the base rows (one of each model and data with a base evaluation), then the others in plan order."""
+    comparisons = {item.arm: item for item in compare(study)}
     curves, height = row_curves(study), threshold(study)
-    reached = {key: crossing(curve, height) for key, curve in curves.items()}
-    rows = (_row(study.plan, cells, comparisons.get((r, o)), reached[r, o]) for r, o, cells in study.groups())
-    return (*_base(study), *rows)
+    rows = (_row(study, arm, comparisons.get(arm), crossing(curves[arm], height)) for arm in study.arms)
+    return (*_bases(study), *rows)
 
 
-def _row(plan: Plan, cells: Sequence[Cell], comparison: Comparison | None, reached: float | None) -> SummaryRow:
+def _row(study: Study, arm: Arm, comparison: Comparison | None, reached: float | None) -> SummaryRow:
+    cells = study.group(arm)
     done = [cell for cell in cells if cell.done]
     accuracy = _end(done, anyone)
     return SummaryRow(
-        reward=cells[0].reward,
-        objective=cells[0].objective,
-        model=plan.model,
-        data=plan.data,
+        **vars(arm),
+        name=study.name(arm),
         seeds=len(done),
         failed=len(cells) - len(done),
         n=min((score(cell.items).n for cell in done), default=0),
@@ -114,35 +114,39 @@ def _row(plan: Plan, cells: Sequence[Cell], comparison: Comparison | None, reach
         minutes=_minutes(done),
         p_vs_baseline=comparison.p_holm if comparison else None,
         compared_seeds=comparison.seeds if comparison else 0,
-        reference=(cells[0].reward, cells[0].objective) == plan.reference(cells[0].reward, cells[0].objective),
+        reference=arm == study.plan.reference(arm),
         unit=accuracy.unit,
     )
 
 
-def _base(study: Study) -> list[SummaryRow]:
+def _bases(study: Study) -> Iterator[SummaryRow]:
+    for model, data in dict.fromkeys((arm.model, arm.data) for arm in study.arms):
+        cells = [cell for cell in study.cells if (cell.arm.model, cell.arm.data) == (model, data) and cell.items_base]
+        if cells:
+            yield _base(model, data, cells)
+
+
+def _base(model: str, data: str, cells: Sequence[Cell]) -> SummaryRow:
     """Pool the base evaluations, one per seed: a seed's cells share their base model and its sampling seed."""
-    chosen = {cell.seed: cell for cell in reversed(study.cells) if cell.items_base}
-    if not chosen:
-        return []
+    chosen = {cell.seed: cell for cell in reversed(cells)}
     sampled = [item for seed in sorted(chosen) for item in chosen[seed].items_base]
     greedy = [score(chosen[seed].items_base_greedy).accuracy for seed in sorted(chosen)]
     # No training seed separates base evaluations, so their only sampling unit is the question.
     accuracy, given = (over_questions(by_question(sampled, among)) for among in (anyone, formatted))
-    return [
-        SummaryRow(
-            reward=BASE,
-            objective="",
-            model=study.plan.model,
-            data=study.plan.data,
-            seeds=0,
-            n=score(sampled).n,
-            **bounds("accuracy", accuracy),
-            **bounds("accuracy_given_format", given),
-            **means((score(cell.items_base) for cell in chosen.values()), SHARES),
-            greedy=mean(greedy),
-            unit="questions",
-        )
-    ]
+    return SummaryRow(
+        reward=BASE,
+        objective="",
+        model=model,
+        data=data,
+        name=f"({BASE})",
+        seeds=0,
+        n=score(sampled).n,
+        **bounds("accuracy", accuracy),
+        **bounds("accuracy_given_format", given),
+        **means((score(cell.items_base) for cell in chosen.values()), SHARES),
+        greedy=mean(greedy),
+        unit="questions",
+    )
 
 
 def _end(done: Sequence[Cell], among: Test) -> Estimate:

@@ -14,7 +14,7 @@ from ablations.records import StudyNotFound, load_study
 def test_cells_come_in_plan_order_whatever_the_manifest_says(write: Write) -> None:
     cells = [cell("1", reward, seed, objective=o) for seed in (2, 1) for o in ("b", "a") for reward in ("y", "x")]
     study = load_study(write(cells, ("x", "y"), ("a", "b"), (1, 2)))
-    assert [(c.objective, c.reward, c.seed) for c in study.cells] == [
+    assert [(c.arm.objective, c.arm.reward, c.seed) for c in study.cells] == [
         (o, r, s) for o in ("a", "b") for r in ("x", "y") for s in (1, 2)
     ]
 
