@@ -5,8 +5,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,23 @@ def digest(parts: Any, sources: Iterable[Path] = (), packages: Iterable[str] = (
     return hashed.hexdigest()[:12]
 
 
+_MAKES: ContextVar[bool] = ContextVar("makes", default=True)
+
+
+class NotMade(LookupError):
+    """A stage is not there, and none is made now."""
+
+
+@contextmanager
+def only_made() -> Iterator[None]:
+    """Within it no stage is made: one that is missing raises `NotMade`."""
+    token = _MAKES.set(False)
+    try:
+        yield
+    finally:
+        _MAKES.reset(token)
+
+
 def stage(name: str, make: Callable[[Path], None]) -> Path:
     """The folder `name` in the cache; where it is missing, `make` fills a scratch folder that then takes the name.
 
@@ -38,6 +56,8 @@ def stage(name: str, make: Callable[[Path], None]) -> Path:
     folder = root() / name
     if folder.is_dir():
         return folder
+    if not _MAKES.get():
+        raise NotMade(f"{name} is not made yet")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _acquired(FileLock(f"{folder}.lock"), name):
         if not folder.is_dir():

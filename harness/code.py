@@ -1,6 +1,7 @@
 """The fingerprint of the code that decides a run's numbers: it enters the identity of every cell."""
 
 import ast
+import functools
 from pathlib import Path
 
 from harness.cache import digest
@@ -11,6 +12,7 @@ _FILES = ("harness/cell.py", "harness/chat.py", "harness/threads.py", "harness/t
 _PACKAGES = ("torch", "transformers", "trl")
 
 
+@functools.cache
 def fingerprint() -> str:
     """12 hex digits over what our sources do and the versions of torch, transformers and TRL."""
     top = Path(__file__).parents[1]

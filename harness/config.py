@@ -7,7 +7,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,6 +17,15 @@ class Table(BaseModel):
     """A table of a config: unknown keys are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def write(self, path: Path) -> None:
+        """Writes the table as a TOML file."""
+        path.write_text(tomli_w.dumps(without_none(self.model_dump())), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads such a file. Raises `tomllib.TOMLDecodeError`, or pydantic's `ValidationError`."""
+        return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 class ModelConfig(Table):
@@ -139,13 +148,6 @@ class RunConfig(Table):
             if not plain[name]:
                 del plain[name]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
-
-    def write(self, path: Path) -> None:
-        path.write_text(tomli_w.dumps(without_none(self.model_dump())), encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> "RunConfig":
-        return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 def without_none(table: dict[str, Any]) -> dict[str, Any]:

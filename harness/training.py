@@ -3,14 +3,11 @@
 It shares the tables of `harness.config`. Sizes are in sequences and tokens; a *step* is one optimiser update.
 """
 
-import tomllib
-from pathlib import Path
 from typing import ClassVar, Literal
 
-import tomli_w
 from pydantic import Field, model_validator
 
-from harness.config import DataConfig, ModelConfig, PluginConfig, Table, Tracker, without_none
+from harness.config import DataConfig, ModelConfig, PluginConfig, Table, Tracker
 
 Method = Literal["sft", "dpo", "grpo", "prm"]
 METHODS: tuple[Method, ...] = ("sft", "dpo", "grpo", "prm")
@@ -343,9 +340,28 @@ class TrainRun(Settings):
     def steps(self) -> int:
         return self.optimizer.steps
 
-    def write(self, path: Path) -> None:
-        path.write_text(tomli_w.dumps(without_none(self.model_dump())), encoding="utf-8")
 
-    @classmethod
-    def read(cls, path: Path) -> "TrainRun":
-        return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+class RolloutsRun(Table):
+    """Graded completions of the training questions, which preference losses build their pairs from.
+
+    `questions` of them are drawn by the seed (0 takes all), `samples` completions each.
+    """
+
+    seed: int = Field(ge=0)
+    prompt: Prompt
+    model: ModelConfig
+    data: DataConfig
+    questions: int = Field(ge=0)
+    samples: int = Field(ge=2)
+    temperature: float = Field(gt=0)
+    max_new_tokens: int = Field(ge=1)
+    module: ClassVar[str] = "harness.trainers.pairs.sampling"
+    resumes: ClassVar[bool] = True
+
+    @property
+    def label(self) -> str:
+        return f"rollouts of {self.model.name} / seed {self.seed}"
+
+    @property
+    def steps(self) -> int:
+        return 0

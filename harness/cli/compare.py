@@ -16,7 +16,8 @@ METRICS = ("correct", "strict", "flexible")
 
 def compare(
     evaluations: Annotated[
-        list[Path], typer.Argument(metavar="A B", help="An items.jsonl each, or the folder that holds it.")
+        list[str],
+        typer.Argument(metavar="A B", help="An items.jsonl each, the folder that holds it, or STUDY:ID of a cell."),
     ],
     metric: Annotated[str, typer.Option(help="The grade: correct, strict or flexible.")] = "correct",
     flips: Annotated[int, typer.Option(metavar="N", help="Items to show that flipped, each way.", min=0)] = 10,
@@ -26,6 +27,7 @@ def compare(
     only: Annotated[
         str, typer.Option(metavar="NAME,NAME", help="Of the evaluations in a file of several, only these.")
     ] = "",
+    results: Annotated[Path, typer.Option(help="Folder of all studies, for STUDY:ID.")] = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Compare evaluations item by item: both accuracies, paired difference, interval, test, and what flipped.
@@ -33,19 +35,24 @@ def compare(
     The difference is A - B. One sample a question is tested by the exact McNemar test, k samples by sign-flips over
     questions. More than two evaluations: every pair in a table, p corrected after Holm. A file of OpenAI's
     example_model_solutions.jsonl shape holds several evaluations; --only chooses two of them, to see what flipped.
+    Of an ID the start is enough; a wrong one lists the cells there are. Two cells say what two runs came to: whether
+    their rewards differ, the study's table says, over its seeds.
 
     Example: harness compare results/eval/base results/eval/tuned
 
+    Example: harness compare process:0be5 process:abd7
+
     Example: harness compare example_model_solutions.jsonl
     """
+    from ablations.files import RecordError
     from evals.comparison import compare_all
     from evals.items import ItemsError
-    from harness.cli import contrast
+    from harness.cli import cells, contrast
 
-    with told(ItemsError):
+    with told(ItemsError, RecordError):
         if metric not in METRICS:
             raise ItemsError(f"--metric {metric}: give {', '.join(METRICS)}")
-        found = chosen(evaluations, only)
+        found = chosen([cells.located(source, results) for source in evaluations], only)
         contrasts = compare_all(found, metric=metric, intersect=intersect)
     if as_json:
         typer.echo(json.dumps(contrast.report(contrasts, flips), indent=1))
@@ -58,10 +65,13 @@ def compare(
 def chosen(paths: list[Path], only: str) -> "dict[str, list[Row]]":
     """Return the rows of every evaluation in the paths by name, those of `only` if given; raises `ItemsError`."""
     from evals import items
+    from harness.cli import cells
 
     found: dict[str, list[Row]] = {}
     for path in paths:
+        named = cells.named(path)
         for name, rows in items.evaluations(path).items():
+            name = named if name == str(path) else name
             # The same file twice, or the same models in two files.
             found[name if name not in found else f"{name} ({len(found) + 1})"] = rows
     names = list(dict.fromkeys(part.strip() for part in only.split(","))) if only else list(found)

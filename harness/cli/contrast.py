@@ -12,9 +12,9 @@ from rich.text import Text
 from evals.comparison import Comparison, Contrast, Pair
 
 FOUND = 0.05
-QUESTION, COMPLETION = 200, 160
+QUESTION, COMPLETION, NAME = 200, 160, 120
 # A pipe has no width; rich would take it for a terminal of 80 columns and fold the names.
-PIPE_WIDTH = 140
+PIPE_WIDTH = 180
 
 Share = tuple[float, float | None, float | None]
 
@@ -67,7 +67,8 @@ def show(contrast: Contrast, flips: int) -> None:
     table.add_row("B", _plain(contrast.b), *_accuracy(found.b, found.b_low, found.b_high))
     _print(table)
     k = "" if found.samples == found.n else f", {found.samples:,} pairs of completions"
-    typer.echo(f"n = {found.n:,} questions{k}")
+    same = "" if found.unmatched_a or found.unmatched_b else ", the same in both"
+    typer.echo(f"n = {found.n:,} questions{same}{k}")
     typer.echo(f"A - B: {_points(found)} points, p = {_p(found.p)} ({found.test})")
     agreed = found.samples - found.a_only - found.b_only
     typer.echo(f"graded higher: A on {found.a_only:,}, B on {found.b_only:,}, neither on {agreed:,}")
@@ -163,7 +164,7 @@ def _line(value: object, width: int, end: bool = False) -> str:
 
 
 def _plain(name: str) -> Text:
-    return Text(_line(name, 80, end=True))
+    return Text(_line(name, NAME, end=True))
 
 
 def _accuracy(share: float, low: float | None, high: float | None) -> tuple[str, str]:

@@ -9,6 +9,10 @@ from pydantic import ValidationError
 BAD_INPUT = 2
 
 
+class BadRequest(ValueError):
+    """One or more flags cannot be used; each line of the message is one problem and its fix."""
+
+
 @contextlib.contextmanager
 def told(*kinds: type[Exception]) -> Iterator[None]:
     """Turns the named exceptions, and settings that do not validate, into lines on stderr and exit code 2."""
@@ -16,12 +20,22 @@ def told(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except expected as error:
-        for line in _lines(error):
+        for line in lines(error):
             typer.echo(f"error: {line}", err=True)
         raise typer.Exit(BAD_INPUT) from error
 
 
-def _lines(error: Exception) -> list[str]:
+@contextlib.contextmanager
+def noted(problems: list[str], *kinds: type[Exception]) -> Iterator[None]:
+    """Adds the lines of the named exceptions to `problems`, each line once, and goes on."""
+    expected: tuple[type[Exception], ...] = (*kinds, ValidationError)
+    try:
+        yield
+    except expected as error:
+        problems += [line for line in lines(error) if line not in problems]
+
+
+def lines(error: Exception) -> list[str]:
     if isinstance(error, ValidationError):
         return [f"{'.'.join(map(str, e['loc']))}: {_plainly(e['type'], e['msg'])}" for e in error.errors()]
     return str(error).strip().splitlines() or [type(error).__name__]

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.cli.recipe import Recipe, read
+from harness.cli.recipe import read
 from harness.duration import PROMPT_TOKENS
 from harness.estimate import hardware, known
 from harness.estimate.architecture import Architecture, from_sizes
 from harness.estimate.memory import Setup
-from harness.training import METHODS
+from harness.training import METHODS, Settings
 
 SIZES = ("layers", "hidden", "heads", "kv_heads", "vocab")
 DEFAULTS: dict[str, Any] = {
@@ -56,10 +56,9 @@ def forecast(model: str, config: Path | None, given: Mapping[str, Any]) -> Forec
     flags = {name: value for name, value in given.items() if value is not None}
     recipe = read(config, []) if config else None
     gpu = _gpu(flags)
-    rollout = "transformers" if gpu.is_cpu else "colocated"
-    said = {**DEFAULTS, "rollout": rollout, **(from_recipe(recipe, gpu.is_cpu) if recipe else {}), **flags}
+    said = {**(from_recipe(recipe, gpu.is_cpu) if recipe else {}), **flags}
     model = model or (recipe.model if recipe else "")
-    return Forecast(_model(model, flags), _setup(said, gpu), said.get("steps"))
+    return Forecast(_model(model, flags), setup(said, gpu), said.get("steps"))
 
 
 def _gpu(flags: dict[str, Any]) -> hardware.Accelerator:
@@ -78,7 +77,7 @@ def _model(name: str, flags: Mapping[str, Any]) -> Architecture:
     return known.find(name)
 
 
-def from_recipe(recipe: Recipe, on_cpu: bool) -> dict[str, Any]:
+def from_recipe(recipe: Settings, on_cpu: bool) -> dict[str, Any]:
     """What a file of `harness train` says, in the words of the flags; precision as `harness train` has it.
 
     On a GPU weights are loaded in bf16: DeepSpeed and FSDP keep fp32 masters of them, plain data parallelism none.
@@ -104,7 +103,7 @@ def from_recipe(recipe: Recipe, on_cpu: bool) -> dict[str, Any]:
     return said
 
 
-def _method(recipe: Recipe) -> dict[str, Any]:
+def _method(recipe: Settings) -> dict[str, Any]:
     """What the table of the method says; GSM8K prompts are taken to have their usual length."""
     from harness.trainers import losses, objectives
 
@@ -128,8 +127,10 @@ def _method(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _setup(said: dict[str, Any], gpu: hardware.Accelerator) -> Setup:
-    """Fills in what depends on something else, and checks what goes together."""
+def setup(told: Mapping[str, Any], gpu: hardware.Accelerator) -> Setup:
+    """Fills in what nobody said or depends on something else, and checks what goes together. Raises `BadForecast`."""
+    rollout = "transformers" if gpu.is_cpu else "colocated"
+    said = {**DEFAULTS, "rollout": rollout, **told}
     gpus, micro, sequence = said["gpus"], said["micro_batch"], said["sequence"]
     width = gpus * micro
     batch = said.get("batch") or max(width, BATCH // width * width)

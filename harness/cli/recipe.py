@@ -54,10 +54,10 @@ def _apply(table: dict[str, Any], change: str) -> None:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise BadRecipe(f"--set {change}: {part} is a value, not a table")
-    table[last] = _value(text)
+    table[last] = toml_value(text)
 
 
-def _value(text: str) -> Any:
+def toml_value(text: str) -> Any:
     """A TOML value where the text is one, else the text: `20`, `true` and `[1, 2]`, but also `grpo` without quotes."""
     try:
         return tomllib.loads(f"value = {text}")["value"]

@@ -18,7 +18,7 @@ def report(
     results: Annotated[Path, typer.Option(help="Folder of all studies.")] = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Rebuild a study's table, claims and figures from its records: no model, no GPU, the same bytes every time.
+    """Rebuild a study's tables, claims, figures and page from its records: no model, no GPU, the same bytes every time.
 
     Example: harness report quickstart
     """
@@ -39,4 +39,4 @@ def show(built: "Report", as_json: bool) -> None:
     typer.echo(built.text(shutil.get_terminal_size((100, 24)).columns))
     for sentence in built.claims:
         typer.echo(f"- {sentence}")
-    typer.echo(f"\n{built.paths[0].parent}/ holds the table, the claims, the figures and every record behind them.")
+    typer.echo(f"\n{built.paths[0].parent}/ holds report.html, the tables, the claims and every record behind them.")

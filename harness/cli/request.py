@@ -1,155 +1,263 @@
-"""What the flags of `harness ablate` ask for: checked all at once, then resolved into a plan."""
+"""What a study is asked to be, checked all at once and resolved into a plan. The embedded base is made last."""
 
 import contextlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.cli.asked import Asked
+from harness.cli.errors import BadRequest, noted
 from harness.presets import LORA_RANK, PRESETS, SEEDS, Preset, preset_sizes, small
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ablations.plan import Plan
-    from harness.config import DataConfig, PluginConfig, Sizes
+    from ablations.plan import Plan, Start
+    from ablations.stages import First
+    from ablations.variants import Variant
+    from harness.config import DataConfig, ModelConfig, PluginConfig, RunConfig
 
 # What a cell writes besides the trained weights: records, its log, a share of the figures.
 RECORDS_BYTES = 20_000_000
+CONTROLS = ("random", "format_only")
+# Of a model that has yet to be made.
+UNMADE = "unmade"
+
+Problems = list[str]
+Progress = Callable[[int, int], None]
 
 
-class BadRequest(ValueError):
-    """One or more flags cannot be used; each line of the message is one problem and its fix."""
-
-
-@dataclass(frozen=True)
 class Request:
-    """The flags, parsed. `changes` are the `(table, key, value)` of `--set`, applied over the preset's sizes."""
+    """A study as asked for; what is wrong with it collects in `problems`, a line each with its fix."""
 
-    rewards: tuple[str, ...]
-    objectives: tuple[str, ...]
-    seeds: int
-    preset: Preset
-    changes: tuple[tuple[str, str, str], ...]
+    def __init__(self, asked: Asked) -> None:
+        from harness.trackers import problems as untold
 
+        self.asked = asked
+        self.problems: Problems = []
+        self.rewards = self._rewards()
+        self.baseline = self._baseline()
+        self.objectives = self._objectives()
+        self.preset = next((known for known in PRESETS if known == asked.preset), None)
+        self.untold = untold(asked.report_to)
+        self.problems += [
+            *self._twice(),
+            *([] if self.preset else [f"--preset {asked.preset}: give {', '.join(PRESETS)}"]),
+            *([] if _counts(asked.seeds) else [f"--seeds {asked.seeds}: give how many seeds, a number from 1 to 999"]),
+            *(
+                []
+                if _names(asked.name)
+                else [f"--name {asked.name}: give letters, digits, _, - and dots; no dot first"]
+            ),
+            *self.untold,
+        ]
+        self.variants = self._variants()
+        self.data = self._data()
+        self.first = self._first()
+        self.plugins = {spec: _plugins(spec) for spec in self.rewards}
 
-def checked(
-    rewards: str,
-    objectives: str,
-    seeds: str | None,
-    preset: str,
-    prm: str,
-    name: str,
-    overrides: Sequence[str],
-    jobs: int,
-) -> Request:
-    """Parses the flags; raises `BadRequest` with all problems at once."""
-    problems: list[str] = []
-    specs = _rewards(rewards, problems)
-    names = _objectives(objectives, prm, problems)
-    for flag, values in (("--rewards", specs), ("--objectives", names)):
-        problems += [f"{flag} names {value} twice" for value in dict.fromkeys(values) if values.count(value) > 1]
-    sized = next((known for known in PRESETS if known == preset), None)
-    if sized is None:
-        problems.append(f"--preset {preset}: give {', '.join(PRESETS)}")
-    if seeds is not None and not re.fullmatch(r"[1-9][0-9]{0,2}", seeds):
-        problems.append(f"--seeds {seeds}: give how many seeds, a whole number from 1 to 999")
-    if not re.fullmatch(r"[A-Za-z0-9_.-]*", name) or name.startswith("."):
-        problems.append(f"--name {name}: give letters, digits, _, - and dots; it becomes a folder of --results")
-    if jobs < 0:
-        problems.append(f"--jobs {jobs}: give 0 or more")
-    changes = [_override(text, problems) for text in overrides]
-    if problems or sized is None:
-        raise BadRequest("\n".join(problems))
-    count = SEEDS[sized] if seeds is None else int(seeds)
-    return Request(tuple(specs), tuple(names), count, sized, tuple(changes))
+    def _rewards(self) -> tuple[str, ...]:
+        """The specs in canonical form, so that two spellings of one reward are one cell; then the controls."""
+        import rewards as registry
 
+        specs = []
+        for part in (*self.asked.rewards, *(CONTROLS if self.asked.controls else ())):
+            with noted(self.problems, registry.RewardError):
+                specs.append(registry.parse(part).spec)
+        if not self.asked.rewards:
+            self.problems.append("--rewards: name at least one, as sparse,format_answer (harness rewards lists them)")
+        own = len(specs) - (len(CONTROLS) if self.asked.controls else 0)
+        return (*specs[:own], *(spec for spec in specs[own:] if spec not in specs[:own]))
 
-def _rewards(text: str, problems: list[str]) -> list[str]:
-    """The specs in canonical form, so that two spellings of one reward are one cell."""
-    import rewards as registry
+    def _baseline(self) -> str:
+        import rewards as registry
 
-    specs = []
-    try:
-        parts = registry.split(text)
-    except registry.RewardError as error:
-        problems.append(str(error))
-        return []
-    for part in parts:
-        try:
-            specs.append(registry.parse(part).spec)
-        except registry.RewardError as error:
-            problems.append(str(error))
-    return specs
+        if not self.asked.baseline:
+            return next(iter(self.rewards), "")
+        with noted(self.problems, registry.RewardError):
+            spec = registry.parse(self.asked.baseline).spec
+            if spec in self.rewards:
+                return spec
+            self.problems.append(f"--baseline {spec}: give one of {', '.join(self.rewards)}")
+        return ""
 
+    def _objectives(self) -> tuple[str, ...]:
+        """The objectives that can be read, each perhaps with its credit assignment, and preference losses."""
+        from harness.trainers import losses
 
-def _objectives(text: str, prm: str, problems: list[str]) -> list[str]:
-    """The objectives, each perhaps with its credit assignment; `prm` is what the scorer of that name stands for."""
-    import rewards as registry
-    from harness.trainers import objectives
-    from harness.trainers.process.checks import BadCredit, check, with_model
+        known = losses.names()
+        return tuple(name for name in self.asked.objectives if name in known or self._readable(name))
 
-    names = []
-    try:
-        names = registry.split(text)
-    except registry.RewardError as error:
-        problems.append(f"--objectives: {error}")
-    for name in names:
-        try:
+    def _readable(self, name: str) -> bool:
+        import rewards as registry
+        from harness.trainers import objectives
+        from harness.trainers.process.checks import BadCredit, check, with_model
+
+        with noted(self.problems, objectives.UnknownObjective, BadCredit, registry.RewardError):
             _, credit = objectives.split(name)
             if credit is not None:
-                if credit.scorer == "prm" and not prm:
+                if credit.scorer == "prm" and not self.asked.prm:
                     raise BadCredit(f"{name}: give the learned model by --prm FOLDER")
-                check(with_model(credit, prm))
-        except (objectives.UnknownObjective, BadCredit, registry.RewardError) as error:
-            problems.append(str(error))
-    return names
+                check(with_model(credit, self.asked.prm))
+            return True
+        return False
+
+    def _twice(self) -> Iterator[str]:
+        asked = self.asked
+        axes = {"rewards": self.rewards, "objectives": self.objectives, "model": asked.model, "data": asked.data}
+        for flag, values in axes.items():
+            yield from (f"--{flag} names {value} twice" for value in dict.fromkeys(values) if values.count(value) > 1)
+        if asked.data_path and len(asked.data) > 1:
+            yield "--data-path goes with one --data; give folders as --data instead"
+
+    def _variants(self) -> "tuple[Variant, ...]":
+        from ablations.variants import BadVariants, variants
+
+        with noted(self.problems, BadVariants):
+            return variants(self.asked.settings, self.asked.paired)
+        return ()
+
+    def _data(self) -> "tuple[DataConfig, ...]":
+        from evals.data import DataError
+        from harness import sources
+
+        found = []
+        paths = [Path(part).expanduser() for part in self.asked.data_path.split(",") if part]
+        for name in self.asked.data or ("tiny" if small(self.asked.model[0]) else "gsm8k",):
+            with noted(self.problems, sources.SourceError, DataError):
+                found.append(sources.data(name, paths))
+        return tuple(found)
+
+    def _first(self) -> "First | None":
+        from ablations.stages import First
+        from harness.cli import recipe
+        from harness.training import METHODS, Settings
+
+        if not self.asked.start:
+            return None
+        with noted(self.problems, recipe.BadRecipe):
+            read = recipe.read(Path(self.asked.start), [])
+            settings = {name: getattr(read, name) for name in Settings.model_fields}
+            methods = [name for name in METHODS if name != "prm" and settings[name] is not None]
+            if len(methods) != 1:
+                raise recipe.BadRecipe(f"{self.asked.start}: needs one of the tables [sft], [dpo] and [grpo]")
+            return First.model_validate({**settings, "method": methods[0], "evaluation": None})
+        return None
+
+    def starts(self, progress: Progress | None) -> "tuple[Start, ...]":
+        """The models with their sizes; the embedded one is not made without `progress`."""
+        from ablations.plan import Start
+        from harness import chat, sources
+        from harness.config import ModelConfig
+
+        found = []
+        for name in self.asked.model:
+            # A model that is a problem stands for itself in what is checked besides.
+            model = ModelConfig(name=name, path=UNMADE, fingerprint=UNMADE)
+            with noted(self.problems, sources.SourceError):
+                model = self._model(name, progress)
+            style = chat.style_of(Path(model.path), name == "tiny")
+            model = model.model_copy(update={"lora_rank": 0 if small(name) else LORA_RANK})
+            found.append(Start.model_validate({"model": model, "prompt": style, **preset_sizes(self.sized, name)}))
+        return tuple(found)
+
+    @property
+    def sized(self) -> Preset:
+        return self.preset or "quick"
+
+    def _model(self, name: str, progress: Progress | None) -> "ModelConfig":
+        from harness import sources
+        from harness.config import ModelConfig
+
+        if name == "tiny" and progress is None:
+            return ModelConfig(name=name, path=UNMADE, fingerprint=UNMADE)
+        return sources.model(name, "smoke" if self.preset == "smoke" else "default", progress or (lambda *_: None))
+
+    def plan(self, progress: Progress | None) -> "Plan":
+        """What runs; without `progress` the embedded model stands in it as `UNMADE`, as does whatever is a problem."""
+        from ablations.plan import Plan
+        from ablations.variants import Variant
+        from harness import code, sources
+        from harness.config import DataConfig
+
+        asked, prm = self.asked, None
+        with noted(self.problems, sources.SourceError):
+            prm = sources.model(asked.prm, "default", progress or (lambda *_: None)) if asked.prm else None
+        rewards = self.rewards or ("sparse",)
+        return Plan(
+            name=asked.name or slug([*asked.model, *asked.data, *rewards, *asked.objectives, self.sized]),
+            preset=self.sized,
+            baseline=self.baseline,
+            rewards=rewards,
+            objectives=self.objectives or ("grpo",),
+            seeds=tuple(range(int(asked.seeds or SEEDS[self.sized]) if _counts(asked.seeds) else 1)),
+            starts=self.starts(progress),
+            datasets=self.data or (DataConfig(name=UNMADE, train=UNMADE, test=UNMADE, fingerprint=UNMADE),),
+            variants=self.variants or (Variant(),),
+            code=code.fingerprint(),
+            first=self.first,
+            plugins=self.plugins,
+            prm=prm,
+            report_to=() if self.untold else asked.report_to,  # type: ignore[arg-type]  # pydantic validates the names
+        )
 
 
-def _override(text: str, problems: list[str]) -> tuple[str, str, str]:
-    match = re.fullmatch(r"(train|evaluation|model)\.(\w+)=(\S+)", text)
-    if match is None or (match[1] == "model" and match[2] != "lora_rank"):
-        problems.append(f"--set {text}: give train.KEY=VALUE, evaluation.KEY=VALUE or model.lora_rank=VALUE")
-        return "", "", ""
-    return match[1], match[2], match[3]
+def planned(asked: Asked, results: Path, console: "Console", make: bool = True) -> "Plan":
+    """Checks everything, all problems at once, before anything is made; then resolves it into a plan.
 
+    Without `make` the embedded model is not made either: where it is missing it stands in the plan as `UNMADE`.
 
-def planned(request: Request, model: str, data: str, data_path: str, prm: str, name: str, console: "Console") -> "Plan":
-    """Resolves data and models and joins everything in a plan; the embedded base, if it has to be made, comes last.
-
-    `prm` is the folder of the learned process reward model that objectives call `prm`, or empty.
+    Raises:
+        BadRequest: with a line for every problem.
     """
-    from ablations.plan import Plan
-    from harness import chat, code, sources
-    from harness.config import Sizes
+    from harness import cache
 
-    tables: dict[str, dict[str, Any]] = {**preset_sizes(request.preset, model), "model": {}}
-    for table, key, value in request.changes:
-        tables[table][key] = value
-    rank = tables.pop("model").get("lora_rank", 0 if small(model) else LORA_RANK)
-    sizes = Sizes.model_validate(tables)
-    found = sources.data(data, [Path(part).expanduser() for part in data_path.split(",") if part])
-    check_data(found, sizes)
-    with base_progress(console) as progress:
-        weights = sources.model(model, "smoke" if request.preset == "smoke" else "default", progress)
-    return Plan(
-        name=name or slug([model, data, *request.rewards, *request.objectives, request.preset]),
-        preset=request.preset,
-        baseline=request.rewards[0],
-        rewards=request.rewards,
-        objectives=request.objectives,
-        seeds=tuple(range(request.seeds)),
-        prompt=chat.style_of(Path(weights.path), model == "tiny"),
-        model=weights.model_dump() | {"lora_rank": rank},  # type: ignore[arg-type]  # pydantic validates the table
-        data=found,
-        train=sizes.train,
-        evaluation=sizes.evaluation,
-        code=code.fingerprint(),
-        plugins={spec: _plugins(spec) for spec in request.rewards},
-        prm=sources.model(prm, "default", progress) if prm else None,
-    )
+    request = Request(asked)
+    draft = request.plan(None)
+    check(draft, results / draft.name, request.problems)
+    if request.problems:
+        raise BadRequest("\n".join(request.problems))
+    if "tiny" not in asked.model:
+        return draft
+    with base_progress(console) as progress, contextlib.nullcontext() if make else cache.only_made():
+        try:
+            return request.plan(progress)
+        except cache.NotMade:
+            return draft
+
+
+def check(plan: "Plan", folder: Path, problems: Problems) -> None:
+    """Adds what keeps the plan from running to `problems`: settings, data, templates, packages, disk."""
+    from evals.data import DataError
+    from harness import requirements
+    from harness.trainers.cells import training
+
+    problems += requirements.unmet()
+    runs: dict[str, RunConfig] = {}
+    # Whatever a run cannot be is a `ValueError`: a setting, an objective, a size.
+    with noted(problems, ValueError):
+        runs = {one.id: one.run for one in plan.model_copy(update={"seeds": plan.seeds[:1]}).runs()}
+    for run in runs.values():
+        with noted(problems, ValueError):
+            training(run)
+    sized = {(run.data.fingerprint, run.evaluation.dev_items, run.train.prompts_per_step): run for run in runs.values()}
+    for run in sized.values():
+        with noted(problems, DataError):
+            if run.data.fingerprint != UNMADE:
+                check_data(run)
+    check_templates(plan, problems)
+    with noted(problems, BadRequest):
+        check_space(folder, plan)
+
+
+def _counts(seeds: int | str | None) -> bool:
+    return seeds is None or bool(re.fullmatch(r"[1-9][0-9]{0,2}", str(seeds)))
+
+
+def _names(name: str) -> bool:
+    return bool(re.fullmatch(r"[A-Za-z0-9_.-]*", name)) and not name.startswith(".")
 
 
 def _plugins(spec: str) -> "tuple[PluginConfig, ...]":
@@ -160,7 +268,19 @@ def _plugins(spec: str) -> "tuple[PluginConfig, ...]":
     return tuple(PluginConfig(path=str(plugin.path), sha256=plugin.sha256) for plugin in used)
 
 
-def check_data(data: "DataConfig", sizes: "Sizes") -> None:
+def check_templates(plan: "Plan", problems: Problems) -> None:
+    """Every model that is there must see at inference the tokens it is trained on."""
+    from harness import alignment, weights
+
+    for start in plan.starts:
+        if start.model.path == UNMADE:
+            continue
+        with noted(problems, alignment.Misaligned):
+            tokenizer = weights.tokenizer(start.model.path)
+            alignment.require(tokenizer, start.prompt, alignment.stop_tokens(Path(start.model.path)))
+
+
+def check_data(run: "RunConfig") -> None:
     """Reads every line now: a malformed one, unreadable golds or too few problems are told before anything runs.
 
     Raises `DataError`.
@@ -168,8 +288,9 @@ def check_data(data: "DataConfig", sizes: "Sizes") -> None:
     import rewards as registry
     from evals.data import DataError, load
 
-    held_out = 0 if data.dev else sizes.evaluation.dev_items
-    for file, least in ((data.train, held_out + sizes.train.prompts_per_step), (data.test, 1)):
+    data = run.data
+    held_out = 0 if data.dev else run.evaluation.dev_items
+    for file, least in ((data.train, held_out + run.train.prompts_per_step), (data.test, 1)):
         items = load(Path(file))
         if all(registry.verify("", item.gold).status == "unparseable_gold" for item in items):
             raise DataError(f"{file}: no gold answer can be read as a number; the field `answer` must end in `#### 18`")
@@ -180,17 +301,18 @@ def check_data(data: "DataConfig", sizes: "Sizes") -> None:
             )
 
 
-def slug(parts: list[str]) -> str:
+def slug(parts: Sequence[str]) -> str:
     """A folder name from the flags: letters, digits, `_`, `.`; the rest becomes `-`."""
     return re.sub(r"[^A-Za-z0-9_.]+", "-", "-".join(dict.fromkeys(parts))).strip("-")[:120]
 
 
 @contextlib.contextmanager
-def base_progress(console: "Console") -> Iterator[Callable[[int, int], None]]:
+def base_progress(console: "Console") -> Iterator[Progress]:
     """A progress bar that appears only if the embedded base has to be trained."""
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         tasks: list[TaskID] = []
 
         def advance(step: int, steps: int) -> None:
@@ -205,13 +327,18 @@ def base_progress(console: "Console") -> Iterator[Callable[[int, int], None]]:
 
 def check_space(folder: Path, plan: "Plan") -> None:
     """Raises `BadRequest` where the disk cannot hold the study's records and weights."""
-    weights = sum(path.stat().st_size for path in Path(plan.model.path).glob("*.safetensors"))
-    cells = len(plan.rewards) * len(plan.objectives) * len(plan.seeds)
-    needed = cells * (RECORDS_BYTES + (0 if plan.model.lora_rank else weights))
+    each = len(plan.rewards) * len(plan.objectives) * len(plan.variants) * len(plan.datasets) * len(plan.seeds)
+    needed = sum(
+        each * (RECORDS_BYTES + (0 if start.model.lora_rank else _bytes(start.model))) for start in plan.starts
+    )
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise BadRequest(
             f"{folder} needs about {needed / 1e9:.1f} GB and {existing} has {free / 1e9:.1f} GB free; "
-            "make room or give another --results"
+            "make room, or give another --results"
         )
+
+
+def _bytes(model: "ModelConfig") -> int:
+    return sum(path.stat().st_size for path in Path(model.path).glob("*.safetensors"))

@@ -58,7 +58,7 @@ def road(
     from ablations import road_report, run
     from ablations.plan import PlanConflict
     from evals.data import DataError
-    from harness.cli.request import BadRequest
+    from harness.cli.errors import BadRequest
     from harness.sources import SourceError
     from rewards import RewardError
 
@@ -88,7 +88,8 @@ def plan(axes: Axes, name: str, preset: str, model: str, data: str, data_path: s
     """Checks every name at once, then resolves data and model."""
     from ablations.road import Road
     from harness import code, sources
-    from harness.cli.request import BadRequest, base_progress
+    from harness.cli.errors import BadRequest
+    from harness.cli.request import base_progress
     from harness.presets import PRESETS, road_sizes
 
     sized = next((known for known in PRESETS if known == preset), None)
@@ -135,6 +136,7 @@ def _unknown(axes: Axes) -> list[str]:
 def walk(road: "Road", root: Path, model: str, jobs: int, console: "Console") -> None:
     """Runs the legs one after the other; what is finished stays."""
     from ablations import run
+    from ablations.executors.local import Local
     from ablations.live import view
     from ablations.road import lay, leg
     from harness.cli.ablate import schedule
@@ -149,7 +151,7 @@ def walk(road: "Road", root: Path, model: str, jobs: int, console: "Console") ->
             console.print(f"{root}: {method}: {len(cells)} runs, {waiting} to run", highlight=False, soft_wrap=True)
             try:
                 with view(console) as watch:
-                    run.run(cells, *schedule(model, jobs), watch)
+                    run.run(cells, Local(*schedule(model, jobs)), watch)
             except KeyboardInterrupt:
                 typer.echo("stopped; what is finished stays, the same command continues", err=True)
                 raise typer.Exit(INTERRUPTED) from None

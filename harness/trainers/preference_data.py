@@ -4,24 +4,20 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from evals import data, engines
-from evals.data import Item, drawn
-from evals.engines.transformers import TransformersEngine, facts
-from evals.evaluation import Prompted
-from evals.run import Run
+from evals import data
+from evals.data import Item
 from harness import chat
 from harness.trainers.pairs import NoPairs, Pair, Side, build, read_pairs, read_rollouts, write_pairs
+from harness.trainers.pairs.sampling import sampled
 from harness.trainers.rejection import refuse_test_questions
-from harness.training import DpoConfig, TrainRun
+from harness.training import DpoConfig, RolloutsRun, TrainRun
 
 # More passes over the same pairs and a preference loss overfits them.
 EPOCHS = 2
-BATCH = 128
 
 Row = dict[str, Any]
 
@@ -42,7 +38,7 @@ def prepared(run: TrainRun, model: Any, tokenizer: Any, items: Sequence[Item], f
         return read_pairs(path)
     dpo = table(run)
     sources = [Path(source) for source in dpo.pairs.rollouts]
-    rollouts = read_rollouts(sources or [sampled(run, model, tokenizer, items, folder / "rollouts")])
+    rollouts = read_rollouts(sources or [sampled(own_rollouts(run), model, tokenizer, items, folder / "rollouts")])
     test = [item.question for item in data.load(Path(run.data.test))] if run.data else []
     refuse_test_questions({one.question for one in rollouts.found}, test)
     built = build(rollouts, dpo.pairs, run.prompt, run.seed)
@@ -81,22 +77,12 @@ def warn_of_epochs(run: TrainRun, pairs: int, epochs: float) -> None:
         )
 
 
-def sampled(run: TrainRun, model: Any, tokenizer: Any, items: Sequence[Item], folder: Path) -> Path:
-    """Samples the model's own completions as an evaluation in `folder`, which goes on where it was interrupted."""
-    pairs = table(run).pairs
-    asked = drawn(items, pairs.questions, run.seed)
-    prompts = [Prompted(one, chat.encode(tokenizer, chat.messages(one.question, run.prompt))) for one in asked]
-    sampling = engines.Sampling(pairs.max_new_tokens, pairs.temperature, run.seed)
-    request = {
-        "model": {"name": run.model.name, "fingerprint": run.model.fingerprint},
-        "data": {"name": run.data.name, "fingerprint": run.data.fingerprint, "items": len(asked)} if run.data else {},
-        "prompt": {"style": run.prompt, "template": chat.template_hash(tokenizer)},
-        "sampling": {"samples": pairs.samples, **asdict(sampling)},
-        "engine": facts(str(model.dtype).removeprefix("torch."), model.device.type, BATCH),
-    }
-    evaluation = Run(folder, request, prompts, sampling, pairs.samples)
-    evaluation.finish(lambda: TransformersEngine(model, tokenizer, BATCH), lambda rows, found: None)
-    return folder
+def own_rollouts(run: TrainRun) -> RolloutsRun:
+    """What is sampled from the model itself where nobody gives rollouts. Raises `NoPairs` without questions to ask."""
+    if run.data is None:
+        raise NoPairs("nothing to sample from: give data, or files of rollouts by dpo.pairs.rollouts")
+    sizes = table(run).pairs.model_dump(include={"questions", "samples", "temperature", "max_new_tokens"})
+    return RolloutsRun(seed=run.seed, prompt=run.prompt, model=run.model, data=run.data, **sizes)
 
 
 def tokenised(tokenizer: Any, pair: Pair) -> Row:

@@ -1,0 +1,92 @@
+"""What several cells share: runs that are made once, kept in the cache under a hash of all that decides them.
+
+stages/start-<hash>/       a training run that every cell of a model and data set starts from
+stages/rollouts-<hash>/    graded completions that preference losses build their pairs from
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablations.run import CellRun, load
+from harness import cache
+from harness.config import DataConfig, ModelConfig, RunConfig, StageConfig, without_none
+from harness.training import Method, Prompt, RolloutsRun, Settings, TrainRun
+
+
+class First(Settings):
+    """The training run before the cells: a file of `harness train` without its model and data."""
+
+    method: Method
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run with its folder; equal runs have equal folders, whoever needs them."""
+
+    kind: str
+    id: str
+    run: TrainRun | RolloutsRun
+
+    @property
+    def folder(self) -> Path:
+        return cache.root() / "stages" / f"{self.kind}-{self.id}"
+
+    @property
+    def config(self) -> StageConfig:
+        return StageConfig(path=str(self.folder), fingerprint=self.id)
+
+    def lay(self) -> Path:
+        """Writes its config where there is none yet."""
+        path = self.folder / "config.toml"
+        if not path.is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.run.write(path)
+        return self.folder
+
+
+def first(asked: First, model: ModelConfig, prompt: Prompt, data: DataConfig, code: str) -> Stage:
+    """The run before the cells of a model and a data set, the same for every seed of theirs."""
+    settings: dict[str, Any] = {name: getattr(asked, name) for name in (*Settings.model_fields, "method")}
+    base = model.model_copy(update={"lora_rank": 0})
+    return _stage("start", TrainRun(prompt=prompt, model=base, data=data, **settings), code)
+
+
+def trained(stage: Stage, model: ModelConfig) -> ModelConfig:
+    """What a run before the cells makes of their model; its fingerprint is that of the run, which may not be made."""
+    return model.model_copy(update={"path": str(stage.folder / "model"), "fingerprint": stage.id})
+
+
+def rollouts(run: RunConfig) -> Stage | None:
+    """The completions that the pairs of a cell come from; None where its objective has no pairs."""
+    from harness.trainers.cells import training
+
+    dpo = training(run).dpo
+    if dpo is None:
+        return None
+    table = dpo.pairs.model_dump(include={"questions", "samples", "temperature", "max_new_tokens"})
+    asked = RolloutsRun(
+        seed=run.seed, prompt=run.prompt, model=run.model.model_copy(update={"lora_rank": 0}), data=run.data, **table
+    )
+    return _stage("rollouts", asked, run.code)
+
+
+def _stage(kind: str, run: TrainRun | RolloutsRun, code: str) -> Stage:
+    paths = {"model": {"path"}, "data": {"train", "dev", "test"}, "plugins": {"__all__": {"path"}}, "report_to": True}
+    plain = without_none(run.model_dump(mode="json", exclude=paths))  # type: ignore[arg-type]  # nested sets
+    return Stage(kind, cache.digest({**plain, "code": code}), run)
+
+
+def attach(cells: Sequence[CellRun], needs: Sequence[tuple[Stage, ...]]) -> None:
+    """Gives every cell the stages it needs, each of which is one object for all of them and needs those before it."""
+    made: dict[Path, CellRun] = {}
+    for cell, stages in zip(cells, needs, strict=True):
+        before: tuple[CellRun, ...] = ()
+        for stage in stages:
+            if stage.folder not in made:
+                # Whoever needs a stage asks for it again: that it failed for another study is no reason not to.
+                (made[stage.folder],) = load([stage.lay()], retry_failed=True, read=type(stage.run).read)
+                made[stage.folder].needs = before
+            before = (*before, made[stage.folder])
+        cell.needs = before
