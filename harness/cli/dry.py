@@ -125,7 +125,7 @@ def _memory(planned: "Planned", earlier: "Measured", slots: int) -> dict[str, An
     if cost and cost.peak_bytes:
         each, source = cost.peak_bytes / 1e9, "finished cells of these sizes"
     elif found := _estimated(planned):
-        each, source = found["per_gpu_gb"]["total"], "harness estimate"
+        each, source = found["per_gpu_gb"]["total"], "harness estimate, its tensors alone"
     at_once = 1 if _devices() else slots
     return {"cell_gb": each, "total_gb": each and each * at_once, "from": source}
 
