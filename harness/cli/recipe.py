@@ -97,9 +97,11 @@ def _plugins(recipe: Recipe) -> tuple[PluginConfig, ...]:
 
 def _problems(method: Method, recipe: Recipe) -> Iterator[str]:
     import rewards
+    from harness import trackers
     from harness.trainers import losses, objectives
     from harness.trainers.process import checks
 
+    yield from trackers.problems(recipe.report_to)
     if getattr(recipe, method) is None:
         yield f"harness train {method} needs a table [{method}]"
     for other in METHODS:

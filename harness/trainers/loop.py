@@ -10,7 +10,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled, unset_hf_deepspeed_config
 
 from harness import weights
-from harness.trainers import checkpoints, sharding
+from harness.trainers import checkpoints, sharding, tracking
 from harness.training import TrainRun
 
 
@@ -40,8 +40,8 @@ def arguments(run: TrainRun, folder: Path, on_cpu: bool) -> dict[str, Any]:
         "save_strategy": "steps" if run.checkpoint.every else "no",
         "save_steps": run.checkpoint.every or optimizer.steps,
         "save_total_limit": run.checkpoint.keep,
-        "report_to": "none",
         "disable_tqdm": True,
+        **tracking.arguments(run, folder),
         **sharding.arguments(run, on_cpu),
     }
 
@@ -61,6 +61,7 @@ def fit(trainer: Any) -> Any:
             f"checkpoint.every {args.save_steps} must be a multiple of the {stride} steps that share their completions"
         )
     start = checkpoints.last(Path(args.output_dir))
+    tracking.attach(trainer)
     try:
         with checkpoints.weights_only():
             trainer.train(resume_from_checkpoint=str(start) if start else None)
