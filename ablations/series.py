@@ -1,10 +1,12 @@
-"""What a figure draws: for each row of the table, one curve per finished seed and their mean."""
+"""What a curve figure draws: for each row of the table, one curve per finished seed, their mean and their range."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ablations.curves import Curve, mean_curve
-from ablations.records import Cell, Study
+from ablations.records import Arm, Cell, Study
 
 Trace = Callable[[Cell], Iterable[tuple[int, float | None]]]
 SMOOTHING = 20
@@ -13,18 +15,17 @@ FEWEST = 10
 
 @dataclass(frozen=True)
 class Series:
-    """One legend entry: `place` is the row's place in the table (it fixes colour, dash and marker in every figure)."""
+    """The curves of one row of the table."""
 
-    label: str
-    place: int
+    arm: Arm
     seeds: tuple[Curve, ...]
 
-    @property
+    @cached_property
     def mean(self) -> Curve:
         """The mean over seeds, at the steps they all have."""
         return mean_curve(self.seeds)
 
-    @property
+    @cached_property
     def band(self) -> tuple[list[int], list[float], list[float]]:
         """Return `(steps, lowest, highest)` over the seeds, at the steps they all have."""
         steps, _ = self.mean
@@ -36,11 +37,11 @@ class Series:
 def series(study: Study, trace: Trace, window: int = 1) -> list[Series]:
     """Return the series of `trace` for every row with a finished seed that has any such value."""
     found = []
-    for place, (arm, cells) in enumerate(study.groups()):
-        curves = [running_mean(_curve(trace(cell)), window) for cell in cells if cell.done]
-        drawn = tuple(curve for curve in curves if curve[0])
+    for arm, cells in study.groups():
+        curves = [running_mean(curve(trace(cell)), window) for cell in cells if cell.done]
+        drawn = tuple(one for one in curves if one[0])
         if drawn:
-            found.append(Series(study.short(arm), place, drawn))
+            found.append(Series(arm, drawn))
     return found
 
 
@@ -77,11 +78,14 @@ def window(study: Study) -> int:
 def running_mean(curve: Curve, width: int) -> Curve:
     """Average each value with its neighbours in a centred window of `width` points, narrower at both ends."""
     steps, values = curve
-    reach = width // 2
-    windows = (values[max(0, place - reach) : place + reach + 1] for place in range(len(values)))
-    return steps, [sum(part) / len(part) for part in windows]
+    if width < 2:
+        return curve
+    reach, sums = width // 2, [0.0, *itertools.accumulate(values)]
+    edges = [(max(0, place - reach), min(len(values), place + reach + 1)) for place in range(len(values))]
+    return steps, [(sums[last] - sums[first]) / (last - first) for first, last in edges]
 
 
-def _curve(points: Iterable[tuple[int, float | None]]) -> Curve:
+def curve(points: Iterable[tuple[int, float | None]]) -> Curve:
+    """Return `(steps, values)` of the points that have a value."""
     present = [(step, float(value)) for step, value in points if value is not None]
     return [step for step, _ in present], [value for _, value in present]
