@@ -6,17 +6,21 @@ the trained weights with their tokenizer under `model/`. Started again, it goes 
 
 import sys
 import traceback
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import threads
 from harness.status import PACKAGES, StatusFile, end_with_parent
 from harness.trainers import sharding
 from harness.trainers.measures import AFTER, BEFORE, sampled_tokens
 from harness.training import TrainRun
+
+if TYPE_CHECKING:
+    from evals.data import Item
 
 METHODS = {
     "sft": "harness.trainers.sft",
@@ -31,9 +35,12 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.config = TrainRun.read(folder / "config.toml")
+        self.config = self.read()
         self.first = sharding.rank() == 0
         self.status = StatusFile(folder, self.config.optimizer.steps, self.first)
+
+    def read(self) -> TrainRun:
+        return TrainRun.read(self.folder / "config.toml")
 
     def run(self) -> None:
         """Imports the heavy libraries only here, so that a bad config fails at once."""
@@ -46,7 +53,6 @@ class Run:
             plugins.load(plugin.path, plugin.sha256)
         from transformers import set_seed
 
-        from evals.data import load
         from harness import alignment, chat, weights
 
         method = import_module(METHODS[config.method])
@@ -55,16 +61,26 @@ class Run:
         quantised = config.adapter is not None and config.adapter.kind == "qlora"
         model = weights.model(config.model.path, quantised)
         versions = {name: version(name) for name in PACKAGES}
-        step = self.resume()
+        self.status.say(step=self.resume(), template=chat.template_hash(tokenizer), versions=versions)
         if config.evaluation and config.evaluation.before:
-            self.measure("base", model, tokenizer, BEFORE)
-        self.status.say(phase="train", step=step, template=chat.template_hash(tokenizer), versions=versions)
-        items = load(Path(config.data.train)) if config.data else []
+            self.base(model, tokenizer)
+        self.status.say(phase="train")
+        items = self.items()
         # Here, because a run that is started again does not measure again: an adapter's first weights are drawn next.
         set_seed(config.seed)
         trained = method.train(config, model, tokenizer, items, self.folder, self.callbacks(method, tokenizer))
         if self.first:
             self.keep(trained, tokenizer)
+
+    def items(self) -> "list[Item]":
+        """What is trained on; SFT on conversations has none."""
+        from evals.data import load
+
+        return load(Path(self.config.data.train)) if self.config.data else []
+
+    def base(self, model: Any, tokenizer: Any) -> None:
+        """Measures the model before training."""
+        self.measure("base", model, tokenizer, BEFORE, self.config)
 
     def resume(self) -> int:
         """Makes the records say what the last checkpoint knows, and nothing later; returns its step, 0 for none."""
@@ -89,15 +105,19 @@ class Run:
             Interruption(),
         ]
 
-    def measure(self, phase: str, model: Any, tokenizer: Any, file: str) -> None:
-        """Measures once: what is measured is kept by a resumed run."""
+    def measure(self, phase: str, model: Any, tokenizer: Any, file: str, run: TrainRun) -> None:
+        """Measures as `run` says, once: what is measured is kept by a resumed run."""
         from harness.trainers.measures import measure
 
         path = self.folder / file
         if self.first and not path.is_file():
             self.status.say(phase=phase)
-            measure(self.config, model, tokenizer, path, lambda done, of: self.status.say(graded=done, to_grade=of))
-            self.status.say(graded=0, to_grade=0)
+            measure(run, model, tokenizer, path, self.graded)
+            self.graded(0, 0)
+
+    def graded(self, done: int, of: int) -> None:
+        """Says how much of a measurement is done."""
+        self.status.say(graded=done, to_grade=of)
 
     def keep(self, trained: Any, tokenizer: Any) -> None:
         """Writes the trained weights and measures them."""
@@ -106,15 +126,24 @@ class Run:
         self.status.say(phase="save")
         kept = adapters.save(trained, tokenizer, self.folder, self.config.prompt)
         if self.config.evaluation:
-            self.measure("test", kept, tokenizer, AFTER)
+            self.measure("test", kept, tokenizer, AFTER, self.config)
         tokens = sampled_tokens(self.folder, self.config.optimizer.batch_size) if self.config.grpo else None
         self.status.say(state="done", phase="done", generated_tokens=tokens)
 
 
-def main() -> None:
+class Process(Protocol):
+    """What a process of its own does in a folder, telling how it goes."""
+
+    status: StatusFile
+
+    def run(self) -> None: ...
+
+
+def main(process: Callable[[Path], Process] = Run) -> None:
+    """Does it in the folder that the command line names, and records however it ends."""
     threads.apply()
     end_with_parent()
-    run = Run(Path(sys.argv[1]))
+    run = process(Path(sys.argv[1]))
     try:
         run.run()
     except KeyboardInterrupt:
