@@ -27,6 +27,8 @@ GAIN = 0.02
 Z99 = 2.326
 CERTAIN = 1 - 1e-12
 OUTCOMES = ("answer", "sparse")
+# Components that are 1 where they call a completion right, strict or lenient.
+GRADERS = (*OUTCOMES, "contains")
 
 Severity = Literal["warning", "critical"]
 Row = Mapping[str, Any]
@@ -54,6 +56,7 @@ def alarms(rows: Sequence[Row]) -> list[Alarm]:
     """
     accuracy = _field(rows, "accuracy")
     found: list[Alarm | None] = [_blind(rows), _auxiliary(rows), _entropy(_field(rows, "entropy"))]
+    found += [_graders(rows, name) for name in _named(rows, GRADERS)]
     found.append(_wrong_steps(_field(rows, "process/right_by_wrong_steps")))
     found.append(_unknown(_field(rows, "process/unknown")))
     if accuracy is not None:
@@ -87,6 +90,30 @@ def _blind(rows: Sequence[Row]) -> Alarm | None:
     accuracy = trend([right for _, right in known])
     text = f"the reward does not move with verified accuracy (r = {r:.2f} from step to step): it pays for another thing"
     return _alarm("reward blind to accuracy", bound < 0.25, accuracy, text) if accuracy else None
+
+
+def _graders(rows: Sequence[Row], name: str) -> Alarm | None:
+    """The reward's grader calls 0.05 more of the last fifth right than the verifier does (critical: 0.15).
+
+    Both judged the same completions, so the difference is no sampling noise. One that calls fewer right is strict, or
+    gated by a format, and cannot be fooled.
+    """
+    pairs = [(row.get(f"rewards/{name}"), row.get("accuracy")) for row in rows]
+    gap = trend([None if ours is None or right is None else ours - right for ours, right in pairs])
+    if gap is None or gap.end <= 0.05:
+        return None
+    text = f"the reward's grader `{name}` calls {gap.end:.0%} more completions right than the verifier"
+    return _alarm("grader against verifier", gap.end > 0.15, gap, f"{text} (first {gap.start:.0%}): it is fooled")
+
+
+def _named(rows: Sequence[Row], kinds: Sequence[str]) -> list[str]:
+    """Return the logged components of these kinds: `sparse` itself, `format_answer.answer`, `sparse#2`."""
+    logged = dict.fromkeys(key.removeprefix("rewards/") for row in rows for key in row if key.startswith("rewards/"))
+    return [name for name in logged if _kind(name) in kinds]
+
+
+def _kind(name: str) -> str:
+    return name.partition("#")[0].rpartition(".")[2]
 
 
 def _gap(field: str, moved: Trend | None, accuracy: Trend) -> Alarm | None:
@@ -149,7 +176,7 @@ def _auxiliary(rows: Sequence[Row]) -> Alarm | None:
 def _auxiliary_share(row: Row) -> float | None:
     """1 minus the outcome's share; `None` where no component is known to be the outcome, or nothing varies."""
     shares = {name.removeprefix("rewards_share/"): row[name] for name in row if name.startswith("rewards_share/")}
-    outcomes = [shares[name] for name in shares if name.partition("#")[0].rpartition(".")[2] in OUTCOMES]
+    outcomes = [shares[name] for name in shares if _kind(name) in OUTCOMES]
     known = [share for share in outcomes if share is not None]
     return 1 - math.fsum(known) if known and len(known) == len(outcomes) else None
 

@@ -6,10 +6,19 @@ from ablations.curves import row_curves, threshold
 from ablations.digits import percent
 from ablations.estimates import FEWEST_FOR_STARS
 from ablations.measures import score
-from ablations.records import Cell, Plan, Study
+from ablations.records import Arm, Cell, Plan, Study
 from ablations.summary import SummaryRow
 
 DAGGER = "†"
+# The share of completions cut at the length limit from which a row is marked for it.
+TRUNCATED = 0.05
+# Cells that are missing for the same reason are named together, and no more reasons than these.
+MOST_REASONS = 12
+
+
+def dagger(row: SummaryRow) -> bool:
+    """Whether a footnote says what is wrong with a row: cells are missing, or completions were cut."""
+    return not row.is_base and (row.failed > 0 or (row.truncated or 0.0) > TRUNCATED)
 
 
 def caption(study: Study, rows: Sequence[SummaryRow]) -> str:
@@ -43,7 +52,7 @@ def _subject(study: Study) -> str:
     code = f", code {plan.code}" if plan.code else ""
     seeds += _budget(study)
     return (
-        f"{plan.name}: {subject(plan)}, {size}; {seeds}{code}. "
+        f"{plan.name}: {subject(plan)}{_hashes(study)}, {size}; {_constant(study)}{seeds}{code}. "
         "Accuracy is the verifier's, whatever the training reward was; greedy is one "
         "completion at T = 0; tokens are per completion, minutes per run."
     )
@@ -52,6 +61,22 @@ def _subject(study: Study) -> str:
 def subject(plan: Plan) -> str:
     """Return `tiny on tiny`, or all models and data sets of the study."""
     return f"{' and '.join(plan.models)} on {' and '.join(plan.datasets)}"
+
+
+def _hashes(study: Study) -> str:
+    """Return ` (model fb1165a31b0d, data 951854670dbf)`: which weights and which data the configs of the cells name."""
+    parts = []
+    for table in ("model", "data"):
+        found = [cell.config.get(table, {}).get("fingerprint") for cell in study.cells]
+        known = dict.fromkeys(str(each) for each in found if each)
+        parts += [f"{table} {' and '.join(known)}"] if known else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _constant(study: Study) -> str:
+    """Name the reward and the objective that all rows share, which have no column."""
+    shared = [name for name in ("reward", "objective") if name not in study.varying and study.arms]
+    return "".join(f"{name} {getattr(study.arms[0], name)}; " for name in shared)
 
 
 def _budget(study: Study) -> str:
@@ -131,7 +156,18 @@ def _threshold(study: Study, rows: Sequence[SummaryRow]) -> list[str]:
 
 
 def _missing(study: Study) -> list[str]:
-    return [f"{DAGGER} {study.label(cell)}: {_fate(cell)}" for cell in study.cells if not cell.done]
+    """Name the cells that are not in the table: those of a row that share a reason in one line, many by number."""
+    reasons: dict[tuple[Arm, str], list[int]] = {}
+    for cell in study.cells:
+        if not cell.done:
+            reasons.setdefault((cell.arm, _fate(cell)), []).append(cell.seed)
+    lines = [
+        f"{DAGGER} {study.name(arm)} / seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}: {fate}"
+        for (arm, fate), seeds in reasons.items()
+    ]
+    rest = sum(len(seeds) for seeds in list(reasons.values())[MOST_REASONS:])
+    more = [f"{DAGGER} {rest} more cells are missing; `cells/*/status.json` says why."] if rest else []
+    return [*lines[:MOST_REASONS], *more]
 
 
 def _fate(cell: Cell) -> str:
@@ -170,5 +206,11 @@ def _completions(study: Study) -> Iterable[int]:
 
 
 def _truncated(rows: Sequence[SummaryRow]) -> list[str]:
-    cut = [f"{row.name} {percent(row.truncated)}%" for row in rows if row.truncated]
-    return [f"Truncated at the length limit: {', '.join(cut)} of completions."] if cut else []
+    """Say which rows were cut at the length limit more than a little, and how much the others were at most."""
+    cut = [row for row in rows if (row.truncated or 0.0) > TRUNCATED]
+    most = max((row.truncated or 0.0 for row in rows if row not in cut), default=0.0)
+    others = f"at most {percent(most)}% of the completions of {'the others' if cut else 'any row'}" if most else ""
+    named = ", ".join(f"{row.name} {percent(row.truncated)}%" for row in cut)
+    if not cut:
+        return [f"Truncated at the length limit: {others}."] if most else []
+    return [f"{DAGGER} Truncated at the length limit: {named} of completions{', ' if most else ''}{others}."]

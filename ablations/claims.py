@@ -1,18 +1,21 @@
 """What the data do and do not show, in sentences that carry their numbers and name their file."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from ablations.alarms import alarms
+from ablations.alarm_log import rung
 from ablations.comparisons import Comparison, compare, compare_area, compare_steps
 from ablations.digits import bracketed, p_value, percent, points, whole
 from ablations.estimates import FEWEST_FOR_STARS, Estimate
 from ablations.records import Study
 from ablations.summary import SummaryRow
+from ablations.variance import shares, splits
 
 TABLE = "(`table.csv`)"
 CELLS = "(`cells/*/items.jsonl`)"
 CURVES = "(`cells/*/curve.jsonl`)"
+VARIANCE = "(`variance.csv`)"
 METRICS = "(`cells/*/metrics.jsonl`)"
 
 
@@ -28,6 +31,7 @@ def claims(study: Study, rows: Sequence[SummaryRow]) -> tuple[str, ...]:
         *(_when(steps) for steps in compare_steps(study).values()),
         *(_area(item) for item in compare_area(study) if item.seeds),
         *_speed(trained),
+        *_variance(study),
         *_alarms(study),
     )
 
@@ -124,18 +128,32 @@ def _speed(rows: Iterable[SummaryRow]) -> list[str]:
     return [f"Steps to threshold on the mean dev curve, a description without a test: {'; '.join(parts)} {CURVES}."]
 
 
+def _variance(study: Study) -> list[str]:
+    """Say which sampling unit the uncertainty comes from: what more seeds would buy, and what more questions."""
+    found = shares(splits(study))
+    if found is None:
+        return []
+    words = {
+        "seeds": "training seeds",
+        "questions": "test questions",
+        "both": "what a seed makes of single questions",
+        "samples": "samples",
+    }
+    parts = ", ".join(f"{words[name]} {share:.0%}" for name, share in found.items())
+    return [f"Where the uncertainty of a row's accuracy comes from, over all rows: {parts} {VARIANCE}."]
+
+
 def _alarms(study: Study) -> list[str]:
     """Say which alarms rang, row by row: a number that was reached in a way that nobody meant."""
-    found = []
-    for arm, cells in study.groups():
-        done = [cell for cell in cells if cell.done]
-        counts = Counter(alarm.name for cell in done for alarm in alarms(cell.metrics))
-        rang = [
-            f"{name} in {count} of {len(done)} seed{'' if len(done) == 1 else 's'}" for name, count in counts.items()
-        ]
-        if rang:
-            found.append(f"{study.name(arm)}: alarms during training: {'; '.join(rang)} {METRICS}.")
-    return found
+    lines = []
+    for arm, found in itertools.groupby(rung(study), key=lambda each: each.arm):
+        counts = Counter(each.name for each in found)
+        done = sum(cell.done for cell in study.group(arm))
+        rang = "; ".join(
+            f"{name} in {count} of {done} seed{'' if done == 1 else 's'}" for name, count in counts.items()
+        )
+        lines.append(f"{study.name(arm)}: alarms during training: {rang} {METRICS}.")
+    return lines
 
 
 def _crossed(row: SummaryRow) -> str:

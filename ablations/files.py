@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, Any]
+# Python's writer spells a missing float NaN or Infinity; neither may reach a mean.
+DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 class RecordError(ValueError):
@@ -28,8 +30,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, Row]]:
         if not line.strip():
             continue
         try:
-            # Python's writer spells a missing float NaN or Infinity; neither may reach a mean.
-            row = json.loads(line, parse_constant=lambda _: None)
+            row = DECODER.decode(line.decode())
         except ValueError as error:
             if number == len(lines):
                 return

@@ -3,12 +3,31 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from ablations.records import Item
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One graded completion. `id` is that of its question; `correct` is None when the gold cannot be scored.
+
+    `false_steps` counts the equations in it that are not true, None where nobody counted.
+    """
+
+    id: str
+    correct: bool | None
+    strict: bool | None
+    flexible: bool | None
+    format: bool | None
+    tokens: float | None
+    false_steps: int | None
+    status: str
+    finish_reason: str
+
 
 Test = Callable[[Item], bool]
+Measure = Callable[[Item], float | None]
 
 
 @dataclass(frozen=True)
@@ -34,13 +53,34 @@ class Score:
     right_by_wrong_steps: float | None
 
 
+class Items(tuple[Item, ...]):
+    """The graded completions of one file. They are measured once, however often a report asks."""
+
+    @cached_property
+    def score(self) -> Score:
+        """What `score` finds in them."""
+        return _measured(self)
+
+
 def scorable(items: Iterable[Item]) -> list[Item]:
     """Return the completions whose gold can be scored: what is not scorable is left out, never counted as wrong."""
     return [item for item in items if item.correct is not None]
 
 
+def answers(items: Iterable[Item]) -> dict[str, list[bool]]:
+    """Return whether the samples of each question are right, of the questions whose gold can be scored."""
+    found: dict[str, list[bool]] = {}
+    for item in scorable(items):
+        found.setdefault(item.id, []).append(bool(item.correct))
+    return found
+
+
 def score(items: Sequence[Item]) -> Score:
     """Measure one items file. Every share has the same denominator, except accuracy among formatted completions."""
+    return (items if isinstance(items, Items) else Items(items)).score
+
+
+def _measured(items: Items) -> Score:
     kept = scorable(items)
     per_question = Counter(item.id for item in kept)
     return Score(
@@ -83,21 +123,26 @@ def formatted(item: Item) -> bool:
     return bool(item.format)
 
 
-def by_question(items: Sequence[Item], among: Test = anyone) -> dict[str, float]:
-    """Spread a share over questions, so that the spread of the result is the share's cluster-robust error.
+def correct(item: Item) -> bool | None:
+    """Return what accuracy is the mean of."""
+    return item.correct
 
-    For the share r = sum(correct) / N over the N completions in `among` and Q questions, question q receives
-    r + Q / N * sum over its completions of (correct - r). The Q values have mean r, and their standard deviation over
+
+def by_question(items: Sequence[Item], among: Test = anyone, of: Measure = correct) -> dict[str, float]:
+    """Spread the mean of `of` over questions, so that the spread of the result is the mean's cluster-robust error.
+
+    For the mean r of the N completions in `among` that have such a value, and Q questions, question q receives
+    r + Q / N * sum over its completions of (value - r). The Q values have mean r, and their standard deviation over
     sqrt(Q) is the standard error of r clustered by question (linearised ratio, small-sample factor Q / (Q - 1)).
-    Differences of two such shares over the same questions subtract value by value, which keeps the pairing.
-    Empty when no completion is in `among`.
+    Differences of two such means over the same questions subtract value by value, which keeps the pairing.
+    Empty when no completion in `among` has a value.
     """
     kept = scorable(items)
-    chosen = [item for item in kept if among(item)]
+    chosen = [(item.id, float(value)) for item in kept if among(item) and (value := of(item)) is not None]
     if not chosen:
         return {}
-    share = fmean(bool(item.correct) for item in chosen)
-    values = dict.fromkeys((item.id for item in kept), share)
-    for item in chosen:
-        values[item.id] += len(values) / len(chosen) * (bool(item.correct) - share)
+    centre = fmean(value for _, value in chosen)
+    values = dict.fromkeys((item.id for item in kept), centre)
+    for question, value in chosen:
+        values[question] += len(values) / len(chosen) * (value - centre)
     return values

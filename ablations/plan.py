@@ -81,9 +81,7 @@ class Plan(BaseModel):
     def _run(
         self, reward: str, objective: str, start: Start, data: DataConfig, variant: Variant, seed: int
     ) -> "Planned":
-        first = stages.first(self.first, start.model, start.prompt, data, self.code) if self.first else None
-        model = stages.trained(first, start.model) if first else start.model
-        tables = {"model": model, "train": start.train, "evaluation": start.evaluation}
+        tables = {"model": start.model, "train": start.train, "evaluation": start.evaluation}
         run = RunConfig.model_validate(
             {
                 **merged({name: table.model_dump() for name, table in tables.items()}, variant.changes),
@@ -99,6 +97,9 @@ class Plan(BaseModel):
                 "report_to": self.report_to,
             }
         )
+        first = stages.first(self.first, run.model_copy(update={"model": start.model})) if self.first else None
+        if first:
+            run = run.model_copy(update={"model": stages.trained(first, run.model)})
         rollouts = stages.rollouts(run)
         if rollouts:
             run = run.model_copy(update={"rollouts": rollouts.config})

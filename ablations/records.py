@@ -15,12 +15,15 @@ malformed raises `RecordError` naming the file and the line.
 """
 
 import itertools
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ablations.files import RecordError, Row, json_lines, json_object, toml_table
+from ablations.measures import Item as Item
+from ablations.measures import Items
 
 
 class StudyNotFound(FileNotFoundError):
@@ -77,24 +80,6 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One graded completion. `id` is that of its question; `correct` is None when the gold cannot be scored.
-
-    `false_steps` counts the equations in it that are not true, None where nobody counted.
-    """
-
-    id: str
-    correct: bool | None
-    strict: bool | None
-    flexible: bool | None
-    format: bool | None
-    tokens: float | None
-    false_steps: int | None
-    status: str
-    finish_reason: str
-
-
-@dataclass(frozen=True)
 class Point:
     """One evaluation of `n` dev completions. Shares are fractions, None where their denominator is empty."""
 
@@ -103,6 +88,9 @@ class Point:
     format: float | None
     accuracy_given_format: float | None
     n: int | None = None
+
+
+NO_ITEMS = Items()
 
 
 @dataclass(frozen=True)
@@ -121,10 +109,10 @@ class Cell:
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: tuple[Row, ...] = ()
     curve: tuple[Point, ...] = ()
-    items: tuple[Item, ...] = ()
-    items_greedy: tuple[Item, ...] = ()
-    items_base: tuple[Item, ...] = ()
-    items_base_greedy: tuple[Item, ...] = ()
+    items: Items = NO_ITEMS
+    items_greedy: Items = NO_ITEMS
+    items_base: Items = NO_ITEMS
+    items_base_greedy: Items = NO_ITEMS
 
     @property
     def done(self) -> bool:
@@ -278,9 +266,9 @@ def _error(error: Any) -> str | None:
     return " ".join(text.split())[:160]
 
 
-def read_items(path: Path) -> tuple[Item, ...]:
+def read_items(path: Path) -> Items:
     """Read the graded completions of a file; none where it is absent. Raises `RecordError` on a malformed line."""
-    return tuple(_item(path, line, row) for line, row in json_lines(path))
+    return Items(_item(path, line, row) for line, row in json_lines(path))
 
 
 def _item(path: Path, line: int, row: Row) -> Item:
@@ -290,9 +278,10 @@ def _item(path: Path, line: int, row: Row) -> Item:
         key: row.get(key) for key in ("correct", "strict", "flexible", "format", "tokens", "false_steps")
     }
     return Item(
-        id=str(row["id"]),
-        status=str(row.get("status") or ""),
-        finish_reason=str(row.get("finish_reason") or ""),
+        # The same few texts stand in every file of a study: one copy of each is kept.
+        id=sys.intern(str(row["id"])),
+        status=sys.intern(str(row.get("status") or "")),
+        finish_reason=sys.intern(str(row.get("finish_reason") or "")),
         **flags,
     )
 

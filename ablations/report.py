@@ -1,15 +1,21 @@
 """Build everything a study prints from the records on disk: no model, no clock, the same bytes every time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ablations import tables
-from ablations.caption import caption, footnotes
+from ablations import alarm_log, page, significance, variance
 from ablations.claims import claims
 from ablations.figures import NAMES, draw
 from ablations.files import write
+from ablations.formats.columns import frame
+from ablations.formats.delimited import csv_text
+from ablations.formats.frame import Frame
+from ablations.formats.latex import to_latex
+from ablations.formats.markdown import to_markdown
+from ablations.formats.terminal import WIDTH, terminal_text
+from ablations.formats.web import to_html
 from ablations.records import Study, load_study
 from ablations.summary import COLUMNS, SummaryRow, summarise
 
@@ -24,8 +30,7 @@ class Report:
     name: str
     baseline: str
     rows: tuple[SummaryRow, ...]
-    caption: str
-    footnotes: tuple[str, ...]
+    table: Frame
     claims: tuple[str, ...]
     paths: tuple[Path, ...]
 
@@ -36,19 +41,19 @@ class Report:
             "name": self.name,
             "baseline": self.baseline,
             "rows": [{name: getattr(row, name) for name in COLUMNS} for row in self.rows],
-            "caption": self.caption,
-            "footnotes": list(self.footnotes),
+            "caption": self.table.caption,
+            "footnotes": list(self.table.footnotes),
             "claims": list(self.claims),
             "files": [str(path) for path in self.paths],
         }
 
-    def text(self, width: int = tables.WIDTH) -> str:
+    def text(self, width: int = WIDTH) -> str:
         """Return the terminal table as plain text of at most `width` columns, less looked-at ones dropped to fit."""
-        return tables.terminal_text(self.rows, self.caption, self.footnotes, width)
+        return terminal_text(self.table, width)
 
 
 def build(folder: str | Path) -> Report:
-    """Write `table.md`, `table.csv`, `claims.md` and `figures/` into a study's folder and return what they say.
+    """Write tables, claims, tests and `figures/` into a study's folder and return what they say.
 
     Each file is replaced as a whole, so a reader never sees half of one. A figure that can no longer be drawn is
     removed.
@@ -56,20 +61,27 @@ def build(folder: str | Path) -> Report:
     """
     study = load_study(folder)
     rows = summarise(study)
-    under, notes = caption(study, rows), footnotes(study, rows)
     sentences = claims(study, rows)
     pictures = draw(study)
+    table = frame(study, rows)
     if not pictures:
-        notes.append(NO_FIGURES)
-    files = {
-        "table.md": tables.to_markdown(rows, under, notes).encode(),
-        "table.csv": tables.to_csv(rows).encode(),
-        "claims.md": _claims_page(study, sentences).encode(),
-        **{f"figures/{name}": data for name, data in pictures.items()},
+        table = replace(table, footnotes=(*table.footnotes, NO_FIGURES))
+    texts = {
+        "table.md": to_markdown(table),
+        "table.csv": csv_text(COLUMNS, rows),
+        "table.tex": to_latex(table),
+        "table.html": to_html(table),
+        "claims.md": _claims_page(study, sentences),
+        "significance.csv": csv_text(significance.COLUMNS, significance.significance(study)),
+        "variance.csv": csv_text(variance.COLUMNS, variance.splits(study)),
+        "alarms.csv": csv_text(alarm_log.COLUMNS, list(alarm_log.rung(study))),
     }
+    files = {name: text.encode() for name, text in texts.items()}
+    files |= {f"figures/{name}": data for name, data in pictures.items()}
+    files["report.html"] = page.build(study, [texts["table.html"]], sentences, pictures)
     _forget(study.folder, pictures)
     paths = tuple(write(study.folder / name, data) for name, data in files.items())
-    return Report(study.plan.name, study.plan.baseline, rows, under, tuple(notes), sentences, paths)
+    return Report(study.plan.name, study.plan.baseline, rows, table, sentences, paths)
 
 
 def _claims_page(study: Study, sentences: tuple[str, ...]) -> str:

@@ -9,10 +9,10 @@ from ablations.caption import DAGGER
 from ablations.digits import minutes, p_value, percent, whole, with_interval
 from ablations.estimates import Estimate, bounds, of_columns, over_seeds, paired_p
 from ablations.files import json_lines, json_object, write
-from ablations.measures import Score, mean, means, score
-from ablations.records import Item, read_items
+from ablations.formats.delimited import csv_text
+from ablations.measures import Items, Score, mean, means, score
+from ablations.records import NO_ITEMS, read_items
 from ablations.road import Road, Stop, before, stops
-from ablations.tables import csv_text
 
 BASE = "base"
 
@@ -126,11 +126,11 @@ def corrected(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True))
 
 
-def _finished(folder: Path) -> tuple[Item, ...]:
+def _finished(folder: Path) -> Items:
     """The items of a finished run; none where it is not."""
     path = folder / "status.json"
     done = path.is_file() and json_object(path).get("state") == "done"
-    return read_items(folder / "items.jsonl") if done else ()
+    return read_items(folder / "items.jsonl") if done else NO_ITEMS
 
 
 def _minutes(folder: Path) -> float | None:

@@ -1,74 +1,43 @@
-"""Runs a study's cells, each in its own process, a few at a time; one that fails is recorded and the rest go on."""
+"""Runs a study's cells, a few at a time; one that fails is recorded and the rest go on.
+
+How a cell goes is read from its `status.json`, where it runs is up to the executor (`ablations.executors`).
+"""
 
 import contextlib
-import json
-import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from filelock import FileLock, Timeout
-
-from ablations.files import write
+from ablations.cells import CellRun as CellRun
+from ablations.cells import read_status
+from ablations.executors import End, Executor, NotStarted
+from ablations.lock import StudyBusy as StudyBusy
+from ablations.lock import held as held
+from ablations.needs import Needs
+from ablations.watchdog import Watchdog
 from harness import status
 from harness.config import RunConfig
 from harness.training import TrainRun
 
 POLL_SECONDS = 0.25
-GRACE_SECONDS = 10.0
-
-
-class StudyBusy(RuntimeError):
-    """Another process is running this study."""
-
-
-@dataclass
-class CellRun:
-    """A cell while the study runs: its config, its process once started, and what its `status.json` says."""
-
-    folder: Path
-    config: RunConfig | TrainRun
-    status: dict[str, Any] = field(default_factory=lambda: {"state": "pending"})
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def state(self) -> str:
-        return str(self.status["state"])
+GRACE_SECONDS = 30.0
+KILL_SECONDS = 5.0
+HANG_MINUTES = 30.0
+LOSSES = 3
 
 
 Watch = Callable[[Sequence[CellRun]], None]
 
 
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Holds the study's lock. Raises `StudyBusy` naming the process that has it."""
-    lock, owner = FileLock(folder / ".lock"), folder / ".lock-owner"
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        who = owner.read_text(encoding="utf-8") if owner.is_file() else "another process"
-        raise StudyBusy(f"{folder} is being run by {who}; wait for it, or stop it first") from error
-    try:
-        owner.write_text(f"process {os.getpid()}", encoding="utf-8")
-        yield
-        owner.unlink(missing_ok=True)
-    finally:
-        lock.release()
-
-
-def read_status(folder: Path) -> dict[str, Any]:
-    return status.read(folder) or {"state": "pending"}
-
-
 def load(
     folders: Sequence[Path], retry_failed: bool, read: Callable[[Path], RunConfig | TrainRun] = RunConfig.read
 ) -> list[CellRun]:
-    """The cells as they stand on disk. What neither finished nor failed will run; failed ones only where asked for."""
+    """The cells as they stand on disk. What neither finished nor failed will run; failed ones only where asked for.
+
+    Nobody runs them while the study's lock is held here: one that says it is running was killed, and goes on.
+    """
     cells = [CellRun(folder, read(folder / "config.toml"), read_status(folder)) for folder in folders]
     for cell in cells:
         if cell.state != "done" and not (cell.state == "failed" and not retry_failed):
@@ -76,88 +45,156 @@ def load(
     return cells
 
 
-def run(cells: Sequence[CellRun], jobs: int, environment: Mapping[str, str], watch: Watch) -> None:
-    """Runs all pending cells, at most `jobs` at once; `watch` is called several times a second.
+def run(cells: Sequence[CellRun], executor: Executor, watch: Watch, hang_minutes: float = HANG_MINUTES) -> None:
+    """Runs all pending cells and the stages they need; `watch` is called several times a second.
 
-    On Ctrl-C (or any other exception) the running cells are told to stop, recorded as interrupted, and it is raised on.
+    A cell whose status has not changed for `hang_minutes` is killed. One that is lost with its node is started again,
+    at most three times without getting further. On Ctrl-C (or any other exception) the running cells are told to stop,
+    recorded as interrupted, and it is raised on; a second Ctrl-C kills them.
     """
-    waiting = [cell for cell in cells if cell.state == "pending"]
-    running: list[CellRun] = []
+    schedule = _Schedule(cells, executor, hang_minutes * 60)
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                cell = waiting.pop(0)
-                _start(cell, environment)
-                running.append(cell)
+        while schedule.queue or schedule.running:
+            schedule.start()
             time.sleep(POLL_SECONDS)
-            for cell in list(running):
-                if _poll(cell):
-                    running.remove(cell)
+            schedule.poll()
             watch(cells)
     except BaseException:
-        _stop(running)
+        schedule.stop()
         raise
+    finally:
+        schedule.needs.release_all()
 
 
-def _start(cell: CellRun, environment: Mapping[str, str]) -> None:
-    """Removes whatever an earlier attempt left, except the config, unless the run itself goes on from there."""
-    for path in cell.folder.iterdir():
-        # How an earlier attempt ended is no news of this one.
-        if path.is_file() and (path.name == status.FILE or not (cell.config.resumes or path.name == "config.toml")):
-            path.unlink()
-    with (cell.folder / "log.txt").open("wb") as log:
-        cell.process = _spawn(cell.config.module, cell.folder, environment, log)
-    cell.status = {"state": "running", "phase": "start"}
+class _Schedule:
+    """What waits and what runs."""
 
+    def __init__(self, cells: Sequence[CellRun], executor: Executor, hang_seconds: float) -> None:
+        pending = [cell for cell in cells if cell.state == "pending"]
+        self.needs = Needs(pending, _refresh)
+        self.queue = [*self.needs.pending(), *pending]
+        self.running: list[CellRun] = []
+        self.executor = executor
+        self.watchdog = Watchdog(hang_seconds)
 
-def _spawn(module: str, folder: Path, environment: Mapping[str, str], log: BinaryIO) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C in the terminal reaches this process only, which then stops the cells in order.
-    return subprocess.Popen(
-        [sys.executable, "-m", module, str(folder)],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env=dict(environment),
-        start_new_session=True,
-    )
+    def start(self) -> None:
+        """Starts what may, and takes out of the queue what cannot any more or is done elsewhere."""
+        for cell in list(self.queue):
+            if (failed := self.needs.failed(cell)) is not None:
+                self.queue.remove(cell)
+                cause = failed.status.get("error") or {}
+                text = f"{failed.config.label} in {failed.folder}: {cause.get('type')}: {cause.get('message')}"
+                self._fail(cell, "StageFailed", text)
+            elif len(self.running) < self.executor.slots and self.needs.ready(cell):
+                self.queue.remove(cell)
+                if cell.state == "pending":
+                    self._begin(cell)
 
-
-def _poll(cell: CellRun) -> bool:
-    """Reads the cell's status; True when its process has ended. A process that died without a word is a failure."""
-    assert cell.process is not None
-    code = cell.process.poll()
-    if (cell.folder / "status.json").is_file():
-        cell.status = read_status(cell.folder)
-    if code is None:
-        return False
-    if cell.state not in ("done", "failed"):
-        why = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        _record(cell, "failed", {"type": "ProcessDied", "message": f"{why}; {_last_line(cell.folder)}"})
-    return True
-
-
-def _last_line(folder: Path) -> str:
-    lines = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return f"last line of its log: {lines[-1][:200]}" if lines else "its log is empty"
-
-
-def _record(cell: CellRun, state: str, error: dict[str, str] | None) -> None:
-    cell.status = {**cell.status, "state": state, "error": error}
-    write(cell.folder / "status.json", json.dumps(cell.status, indent=1).encode())
-
-
-def _stop(running: Sequence[CellRun]) -> None:
-    for cell in running:
-        assert cell.process is not None
-        cell.process.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + GRACE_SECONDS
-    for cell in running:
-        assert cell.process is not None
+    def _begin(self, cell: CellRun) -> None:
+        """All that an earlier attempt left stays but its status: the cell goes on from there."""
+        config = cell.folder / "config.toml"
         try:
-            cell.process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            cell.process.kill()
-            cell.process.wait()
-        cell.status = read_status(cell.folder)
-        if cell.state != "done":
-            _record(cell, "interrupted", None)
+            cell.folder.mkdir(parents=True, exist_ok=True)
+            if not config.is_file():
+                cell.config.write(config)
+            status.set_aside(cell.folder)
+            cell.job = self.executor.start(cell.folder, cell.config.module)
+        except (OSError, NotStarted) as error:
+            self._fail(cell, type(error).__name__, str(error))
+            return
+        self.watchdog.begin(cell.folder)
+        self.running.append(cell)
+        _refresh(cell)
+
+    def poll(self) -> None:
+        for cell in list(self.running):
+            assert cell.job is not None
+            try:
+                end = cell.job.poll()
+            except (OSError, NotStarted) as error:
+                self.running.remove(cell)
+                self._fail(cell, type(error).__name__, str(error))
+                continue
+            _refresh(cell)
+            if end is not None:
+                self.running.remove(cell)
+                self._over(cell, end)
+            elif self.watchdog.hangs(cell.folder):
+                cell.job.kill()
+
+    def _over(self, cell: CellRun, end: End) -> None:
+        if cell.state == "done":
+            self.needs.release(cell)
+        elif cell.folder in self.watchdog.hung:
+            self._fail(cell, "Hung", f"no sign of life for {self.watchdog.seconds / 60:g} minutes; it was killed")
+        elif end.lost:
+            self._lost(cell, end.lost)
+        elif cell.state == "failed":
+            self.needs.release(cell)
+        else:
+            self._fail(cell, "ProcessDied", "it ended before it could say why")
+
+    def _lost(self, cell: CellRun, why: str) -> None:
+        step = int(cell.status.get("step") or 0)
+        cell.losses = 1 if step > cell.reached else cell.losses + 1
+        cell.reached = max(step, cell.reached)
+        if cell.losses > LOSSES:
+            self._fail(cell, "NodeLost", f"lost {cell.losses} times at step {step}; the last time: {why}")
+            return
+        cell.status = {"state": "pending"}
+        self.queue.insert(0, cell)
+
+    def _fail(self, cell: CellRun, kind: str, message: str) -> None:
+        error = status.describe(cell.folder, kind, message, cell.status.get("step"))
+        # Another study may be making a stage whose lock is not held here: its records are not touched.
+        _record(cell, "failed", error, on_disk=self.needs.mine(cell))
+        self.needs.release(cell)
+
+    def stop(self) -> None:
+        """Asks all to save and stop, and kills those that have not within their grace or at another Ctrl-C."""
+        if self.running:
+            labels = "; ".join(cell.config.label for cell in self.running[:3])
+            more = f" and {len(self.running) - 3} more" if len(self.running) > 3 else ""
+            print(f"stopping {labels}{more}: a second Ctrl-C does not wait for them to save", file=sys.stderr)
+        for cell in self.running:
+            assert cell.job is not None
+            cell.job.interrupt()
+        with contextlib.suppress(KeyboardInterrupt):
+            self._wait(GRACE_SECONDS)
+        for cell in self.running:
+            assert cell.job is not None
+            cell.job.kill()
+        self._wait(KILL_SECONDS)
+        for cell in self.running:
+            _stopped(cell)
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.running and time.monotonic() < deadline:
+            time.sleep(0.05)
+            for cell in list(self.running):
+                assert cell.job is not None
+                with contextlib.suppress(OSError, NotStarted):
+                    if cell.job.poll() is None:
+                        continue
+                self.running.remove(cell)
+                _stopped(cell)
+
+
+def _refresh(cell: CellRun) -> None:
+    cell.status = read_status(cell.folder)
+
+
+def _stopped(cell: CellRun) -> None:
+    _refresh(cell)
+    if cell.state != "done":
+        _record(cell, "interrupted", None)
+
+
+def _record(cell: CellRun, state: status.State, error: dict[str, Any] | None, on_disk: bool = True) -> None:
+    """Where the disk is full the study still knows, and the next command finds the cell not run."""
+    cell.status = {**cell.status, "state": state, "error": error}
+    if on_disk:
+        with contextlib.suppress(OSError):
+            cell.folder.mkdir(parents=True, exist_ok=True)
+            status.replace(cell.folder / status.FILE, cell.status)

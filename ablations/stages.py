@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablations.run import CellRun, load
+from ablations.cells import CellRun
 from harness import cache
-from harness.config import DataConfig, ModelConfig, RunConfig, StageConfig, without_none
-from harness.training import Method, Prompt, RolloutsRun, Settings, TrainRun
+from harness.config import ModelConfig, RunConfig, StageConfig, without_none
+from harness.trainers.cells import training
+from harness.training import Method, RolloutsRun, Settings, TrainRun
 
 
 class First(Settings):
@@ -37,20 +38,12 @@ class Stage:
     def config(self) -> StageConfig:
         return StageConfig(path=str(self.folder), fingerprint=self.id)
 
-    def lay(self) -> Path:
-        """Writes its config where there is none yet."""
-        path = self.folder / "config.toml"
-        if not path.is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.run.write(path)
-        return self.folder
 
-
-def first(asked: First, model: ModelConfig, prompt: Prompt, data: DataConfig, code: str) -> Stage:
-    """The run before the cells of a model and a data set, the same for every seed of theirs."""
+def first(asked: First, run: RunConfig) -> Stage:
+    """The run before a cell: the same for every seed of its model and data, and without their dev rows."""
     settings: dict[str, Any] = {name: getattr(asked, name) for name in (*Settings.model_fields, "method")}
-    base = model.model_copy(update={"lora_rank": 0})
-    return _stage("start", TrainRun(prompt=prompt, model=base, data=data, **settings), code)
+    base = run.model.model_copy(update={"lora_rank": 0})
+    return _stage("start", TrainRun(prompt=run.prompt, model=base, data=training(run).data, **settings), run.code)
 
 
 def trained(stage: Stage, model: ModelConfig) -> ModelConfig:
@@ -60,15 +53,12 @@ def trained(stage: Stage, model: ModelConfig) -> ModelConfig:
 
 def rollouts(run: RunConfig) -> Stage | None:
     """The completions that the pairs of a cell come from; None where its objective has no pairs."""
-    from harness.trainers.cells import training
-
-    dpo = training(run).dpo
-    if dpo is None:
+    trained = training(run)
+    if trained.dpo is None or trained.data is None:
         return None
-    table = dpo.pairs.model_dump(include={"questions", "samples", "temperature", "max_new_tokens"})
-    asked = RolloutsRun(
-        seed=run.seed, prompt=run.prompt, model=run.model.model_copy(update={"lora_rank": 0}), data=run.data, **table
-    )
+    table = trained.dpo.pairs.model_dump(include={"questions", "samples", "temperature", "max_new_tokens"})
+    base = run.model.model_copy(update={"lora_rank": 0})
+    asked = RolloutsRun(seed=run.seed, prompt=run.prompt, model=base, data=trained.data, **table)
     return _stage("rollouts", asked, run.code)
 
 
@@ -85,8 +75,6 @@ def attach(cells: Sequence[CellRun], needs: Sequence[tuple[Stage, ...]]) -> None
         before: tuple[CellRun, ...] = ()
         for stage in stages:
             if stage.folder not in made:
-                # Whoever needs a stage asks for it again: that it failed for another study is no reason not to.
-                (made[stage.folder],) = load([stage.lay()], retry_failed=True, read=type(stage.run).read)
-                made[stage.folder].needs = before
+                made[stage.folder] = CellRun(stage.folder, stage.run, needs=before)
             before = (*before, made[stage.folder])
         cell.needs = before

@@ -1,17 +1,20 @@
 """The rows of the table: one per reward and objective, and one for the model before training."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
-from ablations.comparisons import Comparison, compare
+from ablations.comparisons import Comparison, Measure, compare
 from ablations.curves import area, crossing, row_curves, threshold
 from ablations.estimates import Estimate, Unit, bounds, of_columns, over_questions, over_seeds
-from ablations.measures import Score, Test, anyone, by_question, formatted, mean, means, score
-from ablations.records import Arm, Cell, Item, Study
+from ablations.measures import Item, Score, Test, anyone, by_question, formatted, mean, means, score
+from ablations.records import Arm, Cell, Study
 
 BASE = "base"
 SHARES = ("strict", "flexible", "format", "tokens", "truncated", "right_by_wrong_steps")
+# What is printed bare, with the digits that its spread supports.
+OVER_QUESTIONS = ("strict", "flexible", "format", "tokens")
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class SummaryRow:
     completion length, `minutes` and `generated_tokens` are means per cell, `area` is the mean height of the dev
     accuracy curve, `right_by_wrong_steps` the share of correct completions with a false equation, `steps_to_threshold`
     is in training steps. `p_vs_baseline` is paired over seeds and Holm-corrected. `name` is the row's in sentences.
-    Intervals are over training seeds, or over test questions with one seed: `unit` says which.
+    Intervals are over training seeds, or over test questions with one seed: `unit` says which. `errors` has half of the
+    interval of the numbers that have no columns for theirs, in their own unit.
     """
 
     reward: str
@@ -67,6 +71,7 @@ class SummaryRow:
     compared_seeds: int = field(default=0, metadata={"column": False})
     reference: bool = field(default=False, metadata={"column": False})
     truncated: float | None = field(default=None, metadata={"column": False})
+    errors: Mapping[str, float | None] = field(default_factory=dict, metadata={"column": False})
 
     @property
     def is_base(self) -> bool:
@@ -76,6 +81,11 @@ class SummaryRow:
     def estimate(self, name: str) -> Estimate:
         """Return `name` with its interval: accuracy, accuracy_given_format, given_format_delta or delta."""
         return of_columns(self, name, self.unit)
+
+
+def is_reference(row: SummaryRow) -> bool:
+    """Whether the other rows are compared with this one, which has something to compare."""
+    return row.reference and row.seeds > 0
 
 
 COLUMNS = tuple(f.name for f in fields(SummaryRow) if f.metadata.get("column", True))
@@ -93,6 +103,8 @@ def _row(study: Study, arm: Arm, comparison: Comparison | None, reached: float |
     cells = study.group(arm)
     done = [cell for cell in cells if cell.done]
     accuracy = _end(done, anyone)
+    measured = {name: [measure(cell) for cell in done] for name, measure in MEASURES.items()}
+    averages: dict[str, Any] = {name: mean(values) for name, values in measured.items()}
     return SummaryRow(
         **vars(arm),
         name=study.name(arm),
@@ -104,19 +116,36 @@ def _row(study: Study, arm: Arm, comparison: Comparison | None, reached: float |
         given_format_seeds=sum(_share(cell.items, formatted) is not None for cell in done),
         **bounds("given_format_delta", _change(done, formatted)),
         **bounds("delta", _change(done, anyone)),
-        **means((score(cell.items) for cell in done), SHARES),
+        **averages,
         **_base_shares([score(cell.items_base) for cell in done]),
-        greedy=mean(score(cell.items_greedy).accuracy for cell in done),
-        area=mean(area(cell) for cell in done),
         steps_to_threshold=reached,
-        dead_groups=mean(mean(row.get("dead_groups") for row in cell.metrics) for cell in done),
-        generated_tokens=mean(cell.generated_tokens for cell in done),
-        minutes=_minutes(done),
         p_vs_baseline=comparison.p_holm if comparison else None,
         compared_seeds=comparison.seeds if comparison else 0,
         reference=arm == study.plan.reference(arm),
         unit=accuracy.unit,
+        errors={name: over_seeds(values).half_width for name, values in measured.items()}
+        | (_errors(done[0].items, done[0].items_greedy) if len(done) == 1 else {}),
     )
+
+
+def _of_score(name: str) -> Measure:
+    return lambda cell: getattr(score(cell.items), name)
+
+
+MEASURES: dict[str, Measure] = {name: _of_score(name) for name in SHARES} | {
+    "greedy": lambda cell: score(cell.items_greedy).accuracy,
+    "area": area,
+    "dead_groups": lambda cell: mean(row.get("dead_groups") for row in cell.metrics),
+    "generated_tokens": lambda cell: cell.generated_tokens,
+    "minutes": lambda cell: None if cell.seconds is None else cell.seconds / 60,
+}
+
+
+def _errors(items: Sequence[Item], greedy: Sequence[Item]) -> dict[str, float | None]:
+    """Return half of the interval over questions of what is printed without it."""
+    values = {name: by_question(items, of=attrgetter(name)) for name in OVER_QUESTIONS}
+    values["greedy"] = by_question(greedy)
+    return {name: over_questions(each).half_width for name, each in values.items()}
 
 
 def _bases(study: Study) -> Iterator[SummaryRow]:
@@ -130,7 +159,7 @@ def _base(model: str, data: str, cells: Sequence[Cell]) -> SummaryRow:
     """Pool the base evaluations, one per seed: a seed's cells share their base model and its sampling seed."""
     chosen = {cell.seed: cell for cell in reversed(cells)}
     sampled = [item for seed in sorted(chosen) for item in chosen[seed].items_base]
-    greedy = [score(chosen[seed].items_base_greedy).accuracy for seed in sorted(chosen)]
+    greedy = [item for seed in sorted(chosen) for item in chosen[seed].items_base_greedy]
     # No training seed separates base evaluations, so their only sampling unit is the question.
     accuracy, given = (over_questions(by_question(sampled, among)) for among in (anyone, formatted))
     return SummaryRow(
@@ -144,8 +173,9 @@ def _base(model: str, data: str, cells: Sequence[Cell]) -> SummaryRow:
         **bounds("accuracy", accuracy),
         **bounds("accuracy_given_format", given),
         **means((score(cell.items_base) for cell in chosen.values()), SHARES),
-        greedy=mean(greedy),
+        greedy=score(greedy).accuracy,
         unit="questions",
+        errors=_errors(sampled, greedy),
     )
 
 
@@ -173,8 +203,3 @@ def _share(items: Sequence[Item], among: Test) -> float | None:
 def _base_shares(scores: Sequence[Score]) -> dict[str, Any]:
     found = means(scores, ("accuracy", "format", "accuracy_given_format"))
     return {f"base_{name}": value for name, value in found.items()}
-
-
-def _minutes(done: Iterable[Cell]) -> float | None:
-    seconds = mean(cell.seconds for cell in done)
-    return None if seconds is None else seconds / 60

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from harness.config import DataConfig
 from rewards.verify.gold import gold_number
 
 # GSM-Plus: what its `answer` holds where the problem was made unanswerable.
@@ -102,6 +103,12 @@ def load(path: Path, limit: int | None = None) -> list[Item]:
         DataError: the file cannot be read, is empty, or lines are malformed (their numbers are named).
     """
     return list(_parsed(path)[0][:limit])
+
+
+def training(data: DataConfig) -> list[Item]:
+    """The problems that are trained on: all of the training file but those held out. Raises `DataError`."""
+    items = load(Path(data.train))
+    return items[: len(items) - data.held_out]
 
 
 def _parsed(path: Path, skip_malformed: bool = False) -> tuple[tuple[Item, ...], tuple[str, ...]]:

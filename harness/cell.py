@@ -27,9 +27,6 @@ class Cell(Run):
         self.cell = RunConfig.read(self.folder / "config.toml")
         return training(self.cell)
 
-    def items(self) -> "list[Item]":
-        return splits(self.cell)[0]
-
     def base(self, model: Any, tokenizer: Any) -> None:
         self.status.say(phase="base")
         super().base(model, tokenizer)
@@ -57,7 +54,7 @@ class Cell(Run):
         sampling = Sampling(config.train.max_new_tokens, config.train.temperature, seed=config.seed)
         sizes = evaluation.dev_samples, evaluation.batch_size
         environment = named(self.config.grpo.environment) if self.config.grpo else None
-        dev = splits(config)[1]
+        dev = dev_items(config)
 
         def measure(model: Any, step: int) -> dict[str, Any]:
             rows = graded(model, tokenizer, dev, config.prompt, sampling, *sizes, self.graded, environment)
@@ -71,14 +68,12 @@ class Cell(Run):
         shutil.rmtree(self.folder / self.config.checkpoint.folder, ignore_errors=True)
 
 
-def splits(config: RunConfig) -> "tuple[list[Item], list[Item]]":
-    """Training and dev items; without a dev file the last training rows are dev and not trained on."""
+def dev_items(config: RunConfig) -> "list[Item]":
+    """The dev split: a file of its own, or the training rows that the cell's run holds out."""
     from evals.data import load
 
-    items, count = load(Path(config.data.train)), config.evaluation.dev_items
-    if config.data.dev is not None:
-        return items, load(Path(config.data.dev), count)
-    return items[:-count], items[-count:]
+    data, count = config.data, config.evaluation.dev_items
+    return load(Path(data.dev), count) if data.dev else load(Path(data.train))[-count:]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The resolved configuration of one run, as it lies in a cell's `config.toml`, and the identity hashed from it.
 
-A leaf: it imports nothing of the project, so every room may import it.
+A leaf: every room may import it.
 """
 
 import hashlib
@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from harness import whole
+
 
 class Table(BaseModel):
     """A table of a config: unknown keys are refused, values never change."""
@@ -19,8 +21,8 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def write(self, path: Path) -> None:
-        """Writes the table as a TOML file."""
-        path.write_text(tomli_w.dumps(without_none(self.model_dump())), encoding="utf-8")
+        """Writes the table as a TOML file, whole or not at all."""
+        whole.write(path, tomli_w.dumps(without_none(self.model_dump())))
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -38,13 +40,14 @@ class ModelConfig(Table):
 
 
 class DataConfig(Table):
-    """Question-and-answer JSON lines. Without a `dev` file, the last `dev_items` training rows are held out as dev."""
+    """Question-and-answer JSON lines. Without a `dev` file, studies hold out the last training rows as dev."""
 
     name: str
     train: str
     test: str
     dev: str | None = None
     fingerprint: str
+    held_out: int = Field(default=0, ge=0, description="last training rows that nobody trains on")
 
 
 class TrainConfig(Table):
@@ -128,7 +131,6 @@ class RunConfig(Table):
     rollouts: StageConfig | None = None
     report_to: tuple[Tracker, ...] = Field(default=(), description="who is told as well; no part of its identity")
     module: ClassVar[str] = "harness.cell"
-    resumes: ClassVar[bool] = True
 
     @property
     def label(self) -> str:

@@ -36,7 +36,7 @@ def start(folder: Path, run: TrainRun, watch: Watch = lambda status: None) -> in
     Raises:
         KeyboardInterrupt: Ctrl-C ended it. The first one lets the run finish its step and save, the second does not.
     """
-    (folder / status.FILE).unlink(missing_ok=True)
+    status.set_aside(folder)
     log = folder / "log.txt"
     begin = log.stat().st_size if log.is_file() else 0
     with _process(command(folder, run), log) as process:
@@ -49,7 +49,8 @@ def start(folder: Path, run: TrainRun, watch: Watch = lambda status: None) -> in
         _record(folder, told | {"state": "interrupted"})
         raise KeyboardInterrupt
     if error or told.get("state") not in ("failed", "interrupted"):
-        _record(folder, told | {"state": "failed", "error": {"type": "ProcessDied", "message": error or SILENT}})
+        died = status.describe(folder, "ProcessDied", error or SILENT, told.get("step"))
+        _record(folder, told | {"state": "failed", "error": died})
     return 1
 
 

@@ -1,7 +1,9 @@
 """What `status.json` says of a process that trains or measures, replaced atomically. A leaf."""
 
+import contextlib
 import json
 import os
+import resource
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,8 +15,14 @@ from harness import whole
 
 State = Literal["running", "done", "failed", "interrupted"]
 FILE = "status.json"
+# Of an earlier attempt.
+BEFORE = "status.before.json"
 LAUNCHER = "HARNESS_LAUNCHER"
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft")
+LOG = "log.txt"
+LOG_LINES = 20
+LOG_CHARACTERS = 300
+SMALLER = "lower train.micro_batch (optimizer.micro_batch of a single run), or run fewer cells at a time by --jobs"
 
 
 @dataclass
@@ -24,10 +32,11 @@ class Status:
     Attributes:
         phase: what goes on: load, base (measured), train, test (the result measured), done, ...
         graded, to_grade: completions of the evaluation in progress.
-        seconds: wall time so far.
+        seconds: wall time so far, over all attempts.
+        peak_bytes: the most memory that the process has had.
         generated_tokens: completion tokens sampled in training.
         template: hash of the chat template.
-        error: type and message of what ended a failed run.
+        error: of a failed run: `type`, `message`, the last `step` and the end of its `log`, a list of lines.
     """
 
     state: State = "running"
@@ -37,10 +46,11 @@ class Status:
     graded: int = 0
     to_grade: int = 0
     seconds: float | None = None
+    peak_bytes: int | None = None
     generated_tokens: int | None = None
     template: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
-    error: dict[str, str] | None = None
+    error: dict[str, Any] | None = None
     pid: int = field(default_factory=os.getpid)
 
 
@@ -51,7 +61,7 @@ class StatusFile:
         self.path = folder / FILE
         self.status = Status(steps=steps)
         self.first = first
-        self.started = time.monotonic()
+        self.started = time.monotonic() - float(_told(folder / BEFORE).get("seconds") or 0)
 
     def say(self, **changes: Any) -> None:
         """Changes fields and replaces the file. Of several processes in a run only the first one says anything."""
@@ -60,6 +70,8 @@ class StatusFile:
         for name, value in changes.items():
             setattr(self.status, name, value)
         self.status.seconds = round(time.monotonic() - self.started, 1)
+        # Linux counts in kilobytes.
+        self.status.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         replace(self.path, asdict(self.status))
 
     def failed(self, error: BaseException) -> None:
@@ -69,17 +81,65 @@ class StatusFile:
         """
         found = read(self.path.parent)
         if found.get("state", "running") == "running":
-            message = next(iter(str(error).splitlines()), "")
             status = asdict(self.status) if self.first else found
-            told = {"type": type(error).__name__, "message": message}
+            told = describe(self.path.parent, *_named(error), status.get("step"))
             replace(self.path, status | {"state": "failed", "error": told})
+
+
+def _named(error: BaseException) -> tuple[str, str]:
+    """Type and first line of the message; running out of memory has one name, whoever ran out, and says what helps."""
+    message = next(iter(str(error).splitlines()), "")
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"MemoryError", "OutOfMemoryError"} or "can't allocate memory" in message:
+        return "OutOfMemory", f"{message or 'no memory left'}; {SMALLER}"
+    return type(error).__name__, message
+
+
+def describe(folder: Path, kind: str, message: str, step: int | None) -> dict[str, Any]:
+    """What `error` in the status of a failed run holds."""
+    return {"type": kind, "message": message, "step": step, "log": tail(folder)}
+
+
+def tail(folder: Path) -> list[str]:
+    """The last lines of a folder's log, each cut to a bounded length; none where there is no log."""
+    path = folder / LOG
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LOG_LINES * LOG_CHARACTERS * 4))
+        text = file.read().decode(errors="replace")
+    return [line[:LOG_CHARACTERS] for line in text.strip().splitlines()[-LOG_LINES:]]
 
 
 def read(folder: Path) -> dict[str, Any]:
     """What a folder's status says; empty where there is none."""
-    path = folder / FILE
+    return _told(folder / FILE)
+
+
+def _told(path: Path) -> dict[str, Any]:
     status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return status
+
+
+def set_aside(folder: Path) -> None:
+    """How an earlier attempt went is no news of the next one, but its time counts."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / FILE).replace(folder / BEFORE)
+
+
+def begin(folder: Path, process: int) -> None:
+    """Says that a process has begun, unless it has said something itself; no harm where nothing can be said."""
+    partial = folder / f"{FILE}.{process}.partial"
+    with contextlib.suppress(OSError):
+        partial.write_text(json.dumps(asdict(Status(pid=process)), indent=1), encoding="utf-8")
+        # A link never replaces what is there.
+        os.link(partial, folder / FILE)
+    partial.unlink(missing_ok=True)
+
+
+def record(folder: Path, state: State, error: Mapping[str, Any] | None) -> None:
+    """Says from outside how a run ended; what it said of itself stays."""
+    replace(folder / FILE, read(folder) | {"state": state, "error": error})
 
 
 def replace(path: Path, status: Mapping[str, Any]) -> None:

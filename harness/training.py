@@ -308,7 +308,6 @@ class TrainRun(Settings):
     data: DataConfig | None = Field(default=None, description="question and answer; SFT on `chat` files needs none")
     plugins: tuple[PluginConfig, ...] = ()
     module: ClassVar[str] = "harness.trainers.run"
-    resumes: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _one_method(self) -> "TrainRun":
@@ -356,7 +355,6 @@ class RolloutsRun(Table):
     temperature: float = Field(gt=0)
     max_new_tokens: int = Field(ge=1)
     module: ClassVar[str] = "harness.trainers.pairs.sampling"
-    resumes: ClassVar[bool] = True
 
     @property
     def label(self) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 FAILED_CELLS = 1
 INTERRUPTED = 130
-EXECUTORS = ("local", "ray", "slurm")
 # The flags that a file may say as well.
 SAID = set("rewards objectives seeds preset model data data_path prm start controls baseline name report_to".split())
 
@@ -72,7 +71,7 @@ def ablate(
     report_to: Annotated[
         str | None, typer.Option(metavar="TRACKER", help="Tell every step to tensorboard, wandb or trackio as well.")
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Cells at a time; 0 takes one a core, or one with a large model.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Cells at a time; 0 takes one a core, or a GPU, or one.")] = 0,
     executor: Annotated[
         str, typer.Option(help="Where cells run: local, ray, or slurm; all need one file system.")
     ] = "local",
@@ -158,27 +157,28 @@ def walk(
 
 def place(executor: str, cluster: str, models: Sequence[str], jobs: int) -> "Executor":
     """Where the cells run, and how many at a time. Raises `BadRequest` or `ExecutorUnavailable`."""
-    from ablations.executors import local
+    from ablations.executors.named import named
 
     if jobs < 0:
         raise BadRequest(f"--jobs {jobs}: give 0 or more")
-    if executor not in EXECUTORS:
-        raise BadRequest(f"--executor {executor}: give {', '.join(EXECUTORS)}")
-    if cluster and executor == "local":
-        raise BadRequest(f"--cluster {cluster}: goes with --executor ray or slurm")
-    return local.Local(*schedule(models, jobs))
+    count, environment = schedule(models, jobs)
+    # A cluster knows itself how many it has room for.
+    return named(executor, cluster, count if executor == "local" else jobs, environment)
 
 
 def schedule(models: Sequence[str], jobs: int) -> tuple[int, dict[str, str]]:
     """Cells at a time, and the environment of each.
 
     The embedded model runs one cell a core, always on one thread: its numbers must not depend on `--jobs`. Any other
-    model has the machine to itself and shares the cores among its threads.
+    model takes a GPU each, or has the machine to itself, and shares the cores among its threads.
     """
+    from ablations.executors.local import devices
+
     cores = os.cpu_count() or 1
     if all(small(model) for model in models):
         return jobs or cores, threads.environment()
-    return jobs or 1, threads.environment(max(1, cores // (jobs or 1)))
+    count = jobs or len(devices()) or 1
+    return count, threads.environment(max(1, cores // count))
 
 
 def announce(console: "Console", cells: "Sequence[CellRun]", folder: Path) -> None:

@@ -71,7 +71,8 @@ def training(config: RunConfig) -> TrainRun:
 def _shared(config: RunConfig) -> Tables:
     train, evaluation, rank = config.train, config.evaluation, config.model.lora_rank
     return {
-        **config.model_dump(include={"seed", "prompt", "model", "data", "plugins", "report_to"}),
+        **config.model_dump(include={"seed", "prompt", "model", "plugins", "report_to"}),
+        "data": config.data.model_copy(update={} if config.data.dev else {"held_out": evaluation.dev_items}),
         "adapter": {"rank": rank, "alpha": 2 * rank} if rank else None,
         "checkpoint": {"keep": 1},
         "evaluation": {

@@ -74,9 +74,9 @@ class Run:
 
     def items(self) -> "list[Item]":
         """What is trained on; SFT on conversations has none."""
-        from evals.data import load
+        from evals.data import training
 
-        return load(Path(self.config.data.train)) if self.config.data else []
+        return training(self.config.data) if self.config.data else []
 
     def base(self, model: Any, tokenizer: Any) -> None:
         """Measures the model before training."""

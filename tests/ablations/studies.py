@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 Write = Callable[..., Path]
-TRAIN = "[train]\nsteps = 4\nprompts_per_step = 2\ngroup_size = 8\n"
+TRAIN = """[model]
+name = "tiny-1m"
+fingerprint = "0123456789ab"
+
+[data]
+name = "tiny-words"
+fingerprint = "ba9876543210"
+
+[train]
+steps = 4
+prompts_per_step = 2
+group_size = 8
+"""
 
 
 def rows(*objects: Mapping[str, Any]) -> str:
@@ -35,14 +47,16 @@ def plan(rewards: Sequence[str], objectives: Sequence[str], seeds: Sequence[int]
     """Return the text of a `plan.toml`."""
     lists = {"rewards": list(rewards), "objectives": list(objectives), "seeds": list(seeds)}
     texts = {"name": name, "preset": "tiny", "model": "tiny-1m", "data": "tiny-words", "code": "abc123"}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in (texts | lists | {"baseline": rewards[0]}).items()]
+    named = texts | lists | {"baseline": rewards[0]}
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in named.items()]
     return "\n".join([*lines, "", "[settings]", "steps = 4", ""])
 
 
 def write_cell(home: Path, cell: Mapping[str, Any]) -> None:
     """Write the records of one cell into its folder; a record the mapping lacks has no file."""
     home.mkdir(parents=True)
-    (home / "config.toml").write_text(f"reward = {json.dumps(cell['reward'])}\n\n{TRAIN}")
+    reward = json.dumps(cell["reward"], ensure_ascii=False)
+    (home / "config.toml").write_text(f"reward = {reward}\n\n{TRAIN}", encoding="utf-8")
     if "status" in cell:
         (home / "status.json").write_text(json.dumps(cell["status"]))
     for name in ("metrics", "curve", "items", "items_greedy", "items_base", "items_base_greedy"):

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from studies import Write, cell, metric
 
+from ablations.alarm_log import rung
 from ablations.alarms import alarms
+from ablations.records import load_study
 from ablations.trends import FEWEST, chance, trend
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -215,3 +218,37 @@ def test_controls_ring_and_honest_runs_do_not() -> None:
     ringing = [names for names in honest if names]
     # The one is a run that never took off: accuracy 0.01, and every completion the same in the end.
     assert ringing in ([], [{"entropy collapse"}])
+
+
+@pytest.mark.parametrize(
+    ("component", "value", "severity"),
+    [
+        pytest.param("sparse", lambda t: 0.42, None, id="agree but for noise"),
+        pytest.param("sparse", lambda t: 0.4 + 0.1 * t, "warning", id="drifts apart"),
+        pytest.param("format_answer.answer", lambda t: 0.6, "critical", id="lenient from the start"),
+        pytest.param("contains#2", lambda t: 0.4 + 0.4 * t, "critical", id="fooled"),
+        pytest.param("answer", lambda t: 0.1, None, id="gated or strict: calls fewer right"),
+        pytest.param("process", lambda t: 0.9, None, id="no grader of answers"),
+        pytest.param("sparse", lambda t: None, None, id="unknown"),
+    ],
+)
+def test_a_grader_that_calls_more_right_than_the_verifier_rings(
+    component: str, value: Callable[[float], float | None], severity: str | None
+) -> None:
+    made = rows(**FLAT, graded=value)
+    for row in made:
+        row[f"rewards/{component}"] = row.pop("graded")
+    assert names(made).get("grader against verifier") == severity
+
+
+def test_the_log_names_row_and_seed_of_every_alarm(write: Write) -> None:
+    """In one seed of two the grader is fooled; a cell that failed is not heard."""
+    fooled = [metric(step, 0.4, accuracy=0.4, **{"rewards/sparse": 0.8}) for step in range(60)]
+    honest = [metric(step, step / 60, accuracy=step / 60) for step in range(60)]
+    cells = [cell("1100", "a", seed, metrics=made) for seed, made in enumerate((fooled, honest, fooled))]
+    cells[2]["status"] = {"state": "failed", "step": 3}
+    found = list(rung(load_study(write(cells, ("a",), seeds=(0, 1, 2)))))
+    assert [(each.reward, each.seed, each.cell, each.name) for each in found] == [
+        ("a", 0, "c00", "grader against verifier")
+    ]
+    assert (found[0].severity, found[0].start, found[0].end) == ("critical", 0.4, 0.4)

@@ -9,6 +9,9 @@ from ablations import road_report
 from ablations.report import build
 
 RESULTS = Path(__file__).parents[2] / "results"
+FILES = (
+    "table.md", "table.tex", "table.html", "table.csv", "claims.md", "significance.csv", "variance.csv", "alarms.csv",
+)  # fmt: skip
 ROAD = RESULTS / "sft-dpo-grpo"
 
 
@@ -16,10 +19,10 @@ ROAD = RESULTS / "sft-dpo-grpo"
 def test_reference_study_rebuilds_to_the_committed_bytes(tmp_path: Path, name: str) -> None:
     study, copy = RESULTS / name, tmp_path / name
     shutil.copytree(study, copy)
-    for file in ("table.md", "table.csv", "claims.md"):
+    for file in FILES:
         (copy / file).unlink()
     build(copy)
-    for file in ("table.md", "table.csv", "claims.md"):
+    for file in FILES:
         assert (copy / file).read_bytes() == (study / file).read_bytes(), file
 
 

@@ -1,6 +1,7 @@
 """The report is a pure function of the records, and never crashes for what is missing from them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,35 +10,38 @@ import pytest
 from studies import Write, cell, metric
 
 from ablations.files import RecordError
-from ablations.report import FIGURES, NO_FIGURES, build
+from ablations.report import FIGURES, NO_FIGURES, Report, build
 
 FAILED = {"state": "failed", "step": 3, "steps": 4, "error": {"type": "OutOfMemoryError", "message": "3 GB asked"}}
 
 
+FILES = (
+    "table.md", "table.csv", "table.tex", "table.html", "claims.md", "significance.csv", "variance.csv", "alarms.csv",
+)  # fmt: skip
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    written = [*folder.glob("*.md"), *folder.glob("*.csv"), *(folder / "figures").glob("*")]
+    patterns = ("table.*", "report.html", "*.md", "*.csv", "figures/*")
+    written = {path for pattern in patterns for path in folder.glob(pattern)}
     return {str(path.relative_to(folder)): path.read_bytes() for path in written}
 
 
-def test_two_builds_are_byte_identical(realistic: Path) -> None:
-    first = build(realistic)
-    before = contents(realistic)
-    assert set(before) == {"table.md", "table.csv", "claims.md", *(f"figures/{name}" for name in FIGURES)}
-    assert build(realistic) == first
-    assert contents(realistic) == before
-
-
-def test_another_process_writes_the_same_bytes(realistic: Path) -> None:
-    build(realistic)
-    before = contents(realistic)
-    code = f"from ablations.report import build; build({str(realistic)!r})"
+def test_another_process_writes_the_same_bytes(built: Report, tmp_path: Path) -> None:
+    """Built anew with other hashes of strings, elsewhere."""
+    folder = built.paths[0].parent
+    before = contents(folder)
+    assert set(before) <= {*FILES, "report.html", *(f"figures/{name}" for name in FIGURES)}
+    assert set(before) >= {*FILES, "report.html", "figures/accuracy.svg"}
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.md", "*.csv", "table.*", "report.html", "figures"))
+    assert not contents(copy)
+    code = f"from ablations.report import build; build({str(copy)!r})"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
-    assert contents(realistic) == before
+    assert contents(copy) == before
 
 
-def test_no_date_and_no_version_in_a_figure(realistic: Path) -> None:
-    build(realistic)
-    for path in (realistic / "figures").iterdir():
+def test_no_date_and_no_version_in_a_figure(built: Report) -> None:
+    for path in (built.paths[0].parent / "figures").iterdir():
         data = path.read_bytes()
         assert b"dc:date" not in data
         assert b"Software" not in data
@@ -58,10 +62,11 @@ def test_nothing_finished_still_makes_a_table(write: Write) -> None:
     )
     lines = (report.paths[0]).read_text(encoding="utf-8").splitlines()
     assert lines[3].startswith("| sparse | 0† | -- | -- | -- |")
-    assert [path.name for path in report.paths] == ["table.md", "table.csv", "claims.md"]
-    assert report.footnotes == (
+    assert {path.name for path in report.paths} == {*FILES, "report.html"}
+    assert report.table.footnotes == (
         "† sparse / grpo / seed 1: failed at step 3 of 4: OutOfMemoryError: 3 GB asked.",
         "† sparse / grpo / seed 2: not run yet.",
+        "-- no finished cell of the row has this number.",
         NO_FIGURES,
     )
     assert report.claims == ("No cell has finished, so nothing is shown about any reward (`table.csv`).",)
@@ -74,7 +79,7 @@ def test_a_study_without_any_cell_folder(write: Write) -> None:
 def test_one_failed_cell_is_named_and_the_rest_go_on(write: Write) -> None:
     report = build(write([cell("1100"), cell("1111", seed=2, status=FAILED), cell("1110", seed=3)], seeds=(1, 2, 3)))
     assert report.rows[1].accuracy == pytest.approx(0.625)
-    assert report.footnotes == ("† sparse / grpo / seed 2: failed at step 3 of 4: OutOfMemoryError: 3 GB asked.",)
+    assert report.table.footnotes == ("† sparse / grpo / seed 2: failed at step 3 of 4: OutOfMemoryError: 3 GB asked.",)
 
 
 def test_a_figure_the_records_no_longer_support_is_removed(write: Write) -> None:
@@ -87,7 +92,8 @@ def test_a_figure_the_records_no_longer_support_is_removed(write: Write) -> None
 
 def test_cells_without_curves_have_no_dev_figures(write: Write) -> None:
     report = build(write([cell("1100", curve=[], metrics=[metric(1, 0.5)])]))
-    assert {path.stem for path in report.paths if path.parent.name == "figures"} == {"reward", "components"}
+    drawn = {path.stem for path in report.paths if path.parent.name == "figures"}
+    assert drawn == {"reward", "components", "dynamics", "tokens"}
     assert report.rows[1].area is None
 
 
@@ -104,8 +110,8 @@ def test_a_malformed_record_is_reported_before_anything_is_written(write: Write)
     assert not contents(folder)
 
 
-def test_summary_is_plain_json(realistic: Path) -> None:
-    summary = build(realistic).summary
+def test_summary_is_plain_json(built: Report) -> None:
+    summary = built.summary
     again = json.loads(json.dumps(summary, allow_nan=False))
     assert again["rows"][1]["reward"] == "sparse"
     assert list(again) == ["name", "baseline", "rows", "caption", "footnotes", "claims", "files"]

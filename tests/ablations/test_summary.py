@@ -13,7 +13,7 @@ CONTRACT = (
     "p_vs_baseline minutes accuracy_given_format accuracy_given_format_low accuracy_given_format_high "
     "given_format_seeds given_format_delta given_format_delta_low given_format_delta_high greedy base_accuracy "
     "base_format base_accuracy_given_format delta delta_low delta_high area steps_to_threshold dead_groups "
-    "generated_tokens right_by_wrong_steps failed"
+    "generated_tokens right_by_wrong_steps failed variant"
 )
 
 

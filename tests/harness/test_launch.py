@@ -69,7 +69,7 @@ def test_a_run_that_ends_badly_leaves_a_status(
     (tmp_path / status.FILE).write_text('{"state": "done"}')
     assert launch.start(tmp_path, run) == 1
     assert told(tmp_path)["state"] == "failed"
-    assert told(tmp_path)["error"] == {"type": kind, "message": message}
+    assert told(tmp_path)["error"].items() >= {"type": kind, "message": message}.items()
 
 
 def interrupt(at: list[float]) -> Any:
@@ -191,5 +191,5 @@ def test_of_several_processes_the_first_error_stands(tmp_path: Path) -> None:
     assert told(tmp_path)["step"] == 3
     other.failed(ValueError("the cause"))
     first.failed(RuntimeError("connection closed by peer"))
-    assert told(tmp_path)["error"] == {"type": "ValueError", "message": "the cause"}
+    assert told(tmp_path)["error"].items() >= {"type": "ValueError", "message": "the cause"}.items()
     assert (told(tmp_path)["state"], told(tmp_path)["step"]) == ("failed", 3)

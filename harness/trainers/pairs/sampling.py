@@ -1,7 +1,7 @@
 """A model's own completions of training questions, graded: what preference pairs are built from.
 
-Within a run that has none, or for many of them in a process of its own: `python -m harness.trainers.pairs.sampling DIR`,
-DIR holding `config.toml`, a `harness.training.RolloutsRun`. Started again, it goes on where it was.
+Within a run that has none, or for many of them in a process of its own, as `python -m harness.trainers.pairs.sampling
+FOLDER`, FOLDER holding `config.toml`, a `harness.training.RolloutsRun`. Started again, it goes on where it was.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evals import engines
-from evals.data import Item, drawn, load
+from evals.data import Item, drawn, training
 from evals.engines.transformers import TransformersEngine, facts
 from evals.evaluation import Prompted
 from evals.run import Run
@@ -70,7 +70,7 @@ class Rollouts:
         self.status.say(phase="load")
         tokenizer = weights.tokenizer(path)
         alignment.require(tokenizer, self.config.prompt, alignment.stop_tokens(Path(path)))
-        items = load(Path(self.config.data.train))
+        items = training(self.config.data)
         self.status.say(phase="rollouts")
         sampled(self.config, weights.model(path), tokenizer, items, self.folder, self.graded)
         self.status.say(state="done", phase="done")
