@@ -196,10 +196,13 @@ def test_a_checkpoint_between_two_steps_of_one_batch_is_refused(zygote: Any, lay
     shared = GrpoConfig(reward="random", group_size=4, max_new_tokens=8, updates=3)
     folder = lay("grpo", "run", grpo=shared)
     assert zygote.run(folder) == 1
-    assert status(folder)["error"].items() >= {
-        "type": "CutBatch",
-        "message": "checkpoint.every 2 must be a multiple of the 3 steps that share their completions",
-    }.items()
+    assert (
+        status(folder)["error"].items()
+        >= {
+            "type": "CutBatch",
+            "message": "checkpoint.every 2 must be a multiple of the 3 steps that share their completions",
+        }.items()
+    )
 
 
 def test_a_run_whose_steps_share_completions_goes_on_between_two_batches(zygote: Any, lay: Any) -> None:

@@ -185,10 +185,13 @@ def test_a_divided_run_goes_on_where_one_of_its_processes_was_killed(
     assert launch.start(killed, run, kill_the_second_after(20, killed)) == 1
     assert time.monotonic() - began < 240
     told = json.loads((killed / "status.json").read_text())
-    assert told["error"].items() >= {
-        "type": "ProcessDied",
-        "message": "process 1 of 2 was killed by SIGKILL; the same command goes on from the last checkpoint",
-    }.items()
+    assert (
+        told["error"].items()
+        >= {
+            "type": "ProcessDied",
+            "message": "process 1 of 2 was killed by SIGKILL; the same command goes on from the last checkpoint",
+        }.items()
+    )
     assert 20 <= told["step"] < 60
     assert launch.start(killed, run) == launch.start(whole, run) == 0
     assert [row["step"] for row in rows(killed)] == list(range(1, 61))
