@@ -2,11 +2,16 @@
 
     python benchmarks/ablate.py report                              # 200 cells of 1,000 items
     python benchmarks/ablate.py report --cells 50 --items 250 --json
+    python benchmarks/ablate.py overhead --cells 4                  # a study of real runs, against the runs alone
 
 `report` writes a study of finished cells, 5 seeds a row, with records as large as those of real runs: four files of
 graded completions (sampled and greedy, before and after), 100 training steps, a dev curve and the completions of 10
 training steps. `ablations.report.build` then reports it in a process of its own. The seconds are those of the
 whole process, imports included, the parts by the clock within it; the peak is the kernel's high-water mark.
+
+`overhead` runs a study in the smoke size by `harness ablate --jobs 1`, then the same configs one after the other as the
+plain processes that the cells are, in turn for each round. What the command takes beyond them is its own: checking,
+planning and reporting, which a repetition of the finished command takes as well, and the rest, which is per cell.
 """
 
 from __future__ import annotations
@@ -43,7 +48,15 @@ def main() -> None:
     report.add_argument("--items", type=int, default=1000, help="graded completions of the final model, per cell")
     report.add_argument("--json", action="store_true", dest="as_json", help="for machines")
     report.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    overhead = commands.add_parser("overhead", help="what the scheduler adds to real runs")
+    overhead.add_argument("--cells", type=int, default=4)
+    overhead.add_argument("--rounds", type=int, default=2)
+    overhead.add_argument("--json", action="store_true", dest="as_json", help="for machines")
     asked = parser.parse_args()
+    if asked.command == "overhead":
+        rounds = [added(asked.cells) for _ in range(asked.rounds)]
+        print(json.dumps(rounds, indent=1) if asked.as_json else "\n".join(map(told_of_round, rounds)))
+        return
     if asked.child:
         print(json.dumps(timed(asked.child)))
         return
@@ -66,6 +79,44 @@ def measured(cells: int, items: int) -> dict[str, Any]:
         raise RuntimeError(done.stderr[-2000:])
     inside = json.loads(done.stdout.splitlines()[-1])
     return {"cells": cells, "items": items, "seconds": round(seconds, 1), **inside}
+
+
+def added(cells: int) -> dict[str, float]:
+    """Seconds of a study, of its repetition once it is done, and of its cells as plain processes."""
+    from harness import threads
+
+    with tempfile.TemporaryDirectory() as scratch:
+        sizes = ["--preset", "smoke", "--seeds", str(cells), "--jobs", "1", "--name", "study", "--results", scratch]
+        command = [sys.executable, "-m", "harness", "ablate", "--rewards", "sparse", *sizes]
+        environment = {**threads.environment(), "PYTHONPATH": str(ROOT)}
+        study, again = clock(command, environment), clock(command, environment)
+        plain = 0.0
+        for number, path in enumerate(sorted(Path(scratch).glob("study/cells/*/config.toml"))):
+            folder = Path(scratch) / f"plain-{number}"
+            folder.mkdir()
+            (folder / path.name).write_bytes(path.read_bytes())
+            plain += clock([sys.executable, "-m", "harness.cell", str(folder)], environment)
+    return {
+        "cells": cells,
+        "study": round(study, 1),
+        "finished_again": round(again, 1),
+        "plain": round(plain, 1),
+        "per_cell": round((study - again - plain) / cells, 2),
+        "per_cell_with_plan_and_report": round((study - plain) / cells, 2),
+    }
+
+
+def clock(command: list[str], environment: Mapping[str, str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    return time.perf_counter() - start
+
+
+def told_of_round(found: Mapping[str, float]) -> str:
+    return (
+        f"{found['cells']} cells: {found['study']:.1f} s by `harness ablate`, {found['plain']:.1f} s as plain "
+        f"processes: {found['per_cell']:+.2f} s a cell, and {found['finished_again']:.1f} s a study to plan and report"
+    )
 
 
 def told(found: Mapping[str, Any]) -> str:

@@ -79,8 +79,11 @@ def _rough(planned: "Planned") -> float:
     """By the weights of the model that the study names: what a stage makes of it may not be there yet."""
     from harness.duration import rough_minutes
 
-    run = planned.run.model_copy(update={"model": planned.model})
-    return UNMADE_MINUTES if planned.model.path == UNMADE else rough_minutes(run)
+    if planned.model.path == UNMADE:
+        return UNMADE_MINUTES
+    if _devices() and (found := _estimated(planned)) and found["plan"]["hours"] is not None:
+        return 60 * float(found["plan"]["hours"])
+    return rough_minutes(planned.run.model_copy(update={"model": planned.model}))
 
 
 def _state(folder: Path) -> str:
@@ -113,7 +116,7 @@ def _basis(work: Sequence[Work]) -> str:
     measured = sum(one.measured for one in work)
     if measured == len(work):
         return "finished cells of these sizes"
-    others = f"floating-point operations on {'GPUs' if _devices() else 'two CPU cores'}"
+    others = "harness estimate, training alone" if _devices() else "floating-point operations on two CPU cores"
     return f"finished cells of these sizes for {measured}, {others} for the rest" if measured else others
 
 
