@@ -110,7 +110,7 @@ class Plan(BaseModel):
         settings = {
             "models": {start.model.name: start.model_dump() for start in self.starts},
             "data": {data.name: data.model_dump() for data in self.datasets},
-            "variants": {variant.name: variant.changes for variant in self.variants if variant.changes},
+            "variants": {variant.name: variant.changes for variant in self.variants},
             "prm": self.prm.model_dump() if self.prm else None,
             "start": self.first.model_dump() if self.first else None,
         }
@@ -209,7 +209,10 @@ def conflicts(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
             if dropped:
                 found.append(f"{key}: it has {_listed(dropped)}, which this command leaves out")
         elif before.get(key) != after.get(key):
-            found.append(f"{key}: {before.get(key)} there, {after.get(key)} here")
+            # The variant without a name has none to say.
+            found.append(
+                f"{key.replace('..', '.')}: {before.get(key, 'not set')} there, {after.get(key, 'not set')} here"
+            )
     return found
 
 

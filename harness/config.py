@@ -142,7 +142,9 @@ class RunConfig(Table):
 
     def identity(self) -> str:
         """12 hex digits of the hash of the config without its paths; the same run anywhere has the same identity."""
-        paths: dict[str, Any] = {"model": {"path"}, "data": {"train", "dev", "test"}, "plugins": {"__all__": {"path"}}}
+        # What a study holds out follows from the sizes of its evaluation.
+        paths: dict[str, Any] = {"model": {"path"}, "data": {"train", "dev", "test", "held_out"}}
+        paths["plugins"] = {"__all__": {"path"}}
         paths |= {"prm": {"path"}, "rollouts": {"path"}, "variant": True, "report_to": True}
         plain = self.model_dump(exclude=paths)
         # A run without them is what it was before there were any.

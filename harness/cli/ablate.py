@@ -55,7 +55,8 @@ def ablate(
         typer.Option("--set", metavar="KEY=VALUES", help="As train.steps=20; several values are an axis."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A study as TOML (examples/study-tiny.toml); flags go over it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A study as TOML, as in examples/studies; flags go over it."),
     ] = None,
     controls: Annotated[
         bool | None, typer.Option(help="Add the rewards random and format_only. Default: in a study of a file.")

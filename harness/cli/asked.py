@@ -78,7 +78,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadRequest(f"{file}: {error.strerror}; give a TOML file, as examples/study-tiny.toml") from error
+        raise BadRequest(f"{file}: {error.strerror}; give a TOML file, as in examples/studies") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"{file}: not TOML: {error}") from error
 
@@ -92,8 +92,6 @@ def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
 def _change(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not value or "." not in key.strip("."):
-        raise BadRequest(
-            f"--set {text}: give TABLE.KEY=VALUE or TABLE.KEY=VALUE,VALUE, as train.learning_rate=1e-5,3e-5"
-        )
+        raise BadRequest(f"--set {text}: give train.KEY=VALUE, or several values: train.learning_rate=1e-5,3e-5")
     values = [toml_value(part) for part in value.split(",")]
     return key, values if len(values) > 1 else values[0]

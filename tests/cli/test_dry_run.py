@@ -91,6 +91,6 @@ def test_it_is_said_in_lines_and_for_machines(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_example_of_a_study_is_a_plan(tmp_path: Path) -> None:
-    file = Path(__file__).parents[2] / "examples" / "study-tiny.toml"
+    file = Path(__file__).parents[2] / "examples" / "studies" / "rewards-objectives.toml"
     found = planned(asked(file, {}, []), tmp_path, Console(), make=False)
     assert len(list(found.runs())) == (3 + 2) * 2 * 5

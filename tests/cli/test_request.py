@@ -150,6 +150,7 @@ def test_problems_of_every_kind_are_said_together(tmp_path: Path) -> None:
         "rewards": "spars,sparse",
         "objectives": "x",
         "model": str(tmp_path / "no"),
+        "data": "tiny",
         "seeds": "0",
         "report_to": "foo",
     }

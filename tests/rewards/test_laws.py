@@ -131,9 +131,10 @@ VAST = {
 @pytest.mark.parametrize("text", VAST.values(), ids=VAST.keys())
 def test_never_raises_and_never_hangs_on_fifty_thousand_characters(text: str) -> None:
     for name in NAMES:
-        began = time.perf_counter()
+        # Of this process alone: a busy machine is no slow reward.
+        began = time.process_time()
         (one,) = score(rewards.get(name), [Sample(0, text, 4096)])
-        assert one is not None and time.perf_counter() - began < 3, name
+        assert one is not None and time.process_time() - began < 3, name
 
 
 def test_chat_messages_are_read() -> None:
