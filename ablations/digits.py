@@ -40,8 +40,16 @@ def with_interval(estimate: Estimate, signed: bool = False) -> str:
 
 
 def bracketed(estimate: Estimate) -> str:
-    """Print `+5.0 points [+1.2, +8.8]`, as a sentence holds it."""
-    value, low, high = (points(each, estimate.half_width) for each in (estimate.value, estimate.low, estimate.high))
+    """Print `+5.0 points [+1.2, +8.8]`, as a sentence holds it.
+
+    An interval without 0 is not rounded to one with it: `[-32, -0.3]`.
+    """
+    error = estimate.half_width
+    value, low, high = (points(each, error) for each in (estimate.value, estimate.low, estimate.high))
+    if estimate.excludes_zero:
+        low, high = (
+            points(bound) if float(text) == 0 else text for text, bound in ((low, estimate.low), (high, estimate.high))
+        )
     return f"{value} points" if estimate.low is None else f"{value} points [{low}, {high}]"
 
 

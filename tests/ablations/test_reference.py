@@ -15,7 +15,14 @@ FILES = (
 ROAD = RESULTS / "sft-dpo-grpo"
 
 
-@pytest.mark.parametrize("name", ["sparse-vs-format_answer", "process"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rewards-objectives",
+        pytest.param("sparse-vs-format_answer", marks=pytest.mark.slow),
+        pytest.param("process", marks=pytest.mark.slow),
+    ],
+)
 def test_reference_study_rebuilds_to_the_committed_bytes(tmp_path: Path, name: str) -> None:
     study, copy = RESULTS / name, tmp_path / name
     shutil.copytree(study, copy)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import Write, cell, item, items
 
-from ablations.digits import decimals, minutes, p_value, percent, points, rounded, whole, with_interval
+from ablations.digits import bracketed, decimals, minutes, p_value, percent, points, rounded, whole, with_interval
 from ablations.estimates import Estimate
 from ablations.formats.columns import frame, marks
 from ablations.formats.frame import Column, Frame, Value
@@ -220,3 +220,8 @@ def test_no_digit_beyond_the_error(value: float, error: float, most: int) -> Non
 )
 def test_digits(printed: str, expected: str) -> None:
     assert printed == expected
+
+
+def test_an_interval_without_zero_is_not_rounded_to_one_with_it() -> None:
+    assert bracketed(Estimate(-0.16, -0.316, -0.004)) == "-16 points [-32, -0.4]"
+    assert bracketed(Estimate(-0.16, -0.316, 0.004)) == "-16 points [-32, +0]"
