@@ -72,6 +72,9 @@ class StatusFile:
         self.status.seconds = round(time.monotonic() - self.started, 1)
         # Linux counts in kilobytes.
         self.status.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        if self.status.state == "done":
+            # Its time is in this one's.
+            self.path.with_name(BEFORE).unlink(missing_ok=True)
         replace(self.path, asdict(self.status))
 
     def failed(self, error: BaseException) -> None:

@@ -36,4 +36,6 @@ def test_smollm2_on_gsm8k(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         metrics = [json.loads(line) for line in (cell / "metrics.jsonl").read_text().splitlines()]
         assert [row["step"] for row in metrics] == [1, 2]
         assert all(row["length"] > 8 for row in metrics)
-        assert (cell / "model" / "adapter_model.safetensors").is_file()
+        # The adapter alone, and merged into the weights that were measured.
+        assert (cell / "adapter" / "adapter_model.safetensors").is_file()
+        assert (cell / "model" / "model.safetensors").is_file()

@@ -61,3 +61,17 @@ def test_that_a_process_has_begun_never_hides_what_it_said(tmp_path: Path) -> No
     status.begin(tmp_path, 17)
     assert status.read(tmp_path)["state"] == "done"
     assert [path.name for path in tmp_path.iterdir()] == [status.FILE]
+
+
+def test_the_time_of_an_earlier_attempt_counts(tmp_path: Path) -> None:
+    status.replace(tmp_path / status.FILE, {"state": "running", "step": 7, "seconds": 100.0})
+    status.set_aside(tmp_path)
+    assert status.read(tmp_path) == {}
+    told = status.StatusFile(tmp_path, steps=9)
+    told.say(phase="train")
+    found = status.read(tmp_path)
+    assert found["step"] == 0
+    assert 100 <= found["seconds"] < 110
+    assert found["peak_bytes"] > 1_000_000
+    told.say(state="done")
+    assert [path.name for path in tmp_path.iterdir()] == [status.FILE]
