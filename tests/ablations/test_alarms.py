@@ -216,8 +216,9 @@ def test_controls_ring_and_honest_runs_do_not() -> None:
     assert sum("reward without accuracy" in names for names in found["format_only"]) >= 5
     honest = found["sparse"] + found["format_answer"]
     ringing = [names for names in honest if names]
-    # The one is a run that never took off: accuracy 0.01, and every completion the same in the end.
-    assert ringing in ([], [{"entropy collapse"}])
+    # Two runs that never took off: an accuracy of 0.01 or less, and every completion the same in the end.
+    assert ringing == [{"entropy collapse"}] * 2
+    assert len(honest) >= 80
 
 
 @pytest.mark.parametrize(
