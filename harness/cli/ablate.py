@@ -195,4 +195,6 @@ def announce(console: "Console", cells: "Sequence[CellRun]", folder: Path) -> No
     first = waiting[0].config if waiting else None
     if isinstance(first, RunConfig) and not small(first.model.path):
         minutes = rough_minutes(first)
-        console.print(f"roughly {minutes:.0f} minutes a cell on two CPU cores, less on a GPU", highlight=False)
+        # What a stage has yet to make has no weights to count.
+        if minutes >= 1:
+            console.print(f"roughly {minutes:.0f} minutes a cell on two CPU cores, less on a GPU", highlight=False)
