@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ablations.files import RecordError, json_object, toml_table
+from ablations.records import with_axes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -80,9 +81,7 @@ def line(folder: Path) -> StudyLine:
 def _line(folder: Path) -> StudyLine:
     if not (folder / "plan.toml").is_file():
         raise RecordError("no plan.toml: not a study, or one whose plan was removed")
-    plan = toml_table(folder / "plan.toml")
-    # A plan of one model on one data set may name them alone.
-    plan = {"models": [plan.get("model", "")], "datasets": [plan.get("data", "")], "variants": [""]} | plan
+    plan = with_axes(toml_table(folder / "plan.toml"))
     asked: dict[str, Any] = {}
     for name in ("rewards", "objectives", "seeds", "models", "datasets", "variants"):
         if not isinstance(plan.get(name), list):

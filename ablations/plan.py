@@ -1,5 +1,6 @@
 """A study's plan: which cells there are, their resolved configs, and their folder on disk."""
 
+import itertools
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,9 @@ class Start(Table):
     evaluation: EvaluationConfig
 
 
+Place = tuple[int, Start, DataConfig, str, Variant, str]
+
+
 class Plan(BaseModel):
     """Everything a study is made of, as it lies in `plan.toml`; `plugins`, by reward, lie in the cells' configs alone.
 
@@ -70,17 +74,16 @@ class Plan(BaseModel):
 
     def runs(self) -> Iterator["Planned"]:
         """One run a cell; seed by seed, so that an interrupted study has all rewards of its first seeds."""
-        for seed in self.seeds:
-            for start in self.starts:
-                for data in self.datasets:
-                    for objective in self.objectives:
-                        for variant in self.variants:
-                            for reward in self.rewards:
-                                yield self._run(reward, objective, start, data, variant, seed)
+        return (self.cell(*place) for seed in self.seeds for place in self.rows(seed))
 
-    def _run(
-        self, reward: str, objective: str, start: Start, data: DataConfig, variant: Variant, seed: int
+    def rows(self, seed: int) -> Iterator[Place]:
+        """Where the cells of a seed stand on the axes."""
+        return itertools.product([seed], self.starts, self.datasets, self.objectives, self.variants, self.rewards)
+
+    def cell(
+        self, seed: int, start: Start, data: DataConfig, objective: str, variant: Variant, reward: str
     ) -> "Planned":
+        """The cell of a place. Raises a `ValueError` that names the setting, where it can be no run."""
         tables = {"model": start.model, "train": start.train, "evaluation": start.evaluation}
         run = RunConfig.model_validate(
             {

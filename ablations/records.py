@@ -185,8 +185,7 @@ def _plan(folder: Path) -> Plan:
     missing = [key for key in ("rewards", "objectives", "seeds") if not table.get(key)]
     if missing:
         raise RecordError(f"{path}: lacks {', '.join(missing)}")
-    # A plan of one model on one data set may name them alone.
-    named = {"models": [table.get("model", "")], "datasets": [table.get("data", "")], "variants": [""]} | table
+    named = with_axes(table)
     texts = {key: tuple(map(str, named[key])) for key in ("rewards", "objectives", "models", "datasets", "variants")}
     return Plan(
         name=str(table.get("name") or folder.name),
@@ -197,6 +196,11 @@ def _plan(folder: Path) -> Plan:
         settings=dict(table.get("settings", {})),
         **texts,
     )
+
+
+def with_axes(table: Row) -> dict[str, Any]:
+    """A plan's table with all axes: a plan of one model on one data set may name them alone."""
+    return {"models": [table.get("model", "")], "datasets": [table.get("data", "")], "variants": [""], **table}
 
 
 def _entries(folder: Path, plan: Plan) -> list[Row]:

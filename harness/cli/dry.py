@@ -1,5 +1,6 @@
 """`harness ablate --dry-run`: what would run, how long it would take, and what it could find; nothing is started."""
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ UNMADE_MINUTES = 0.8
 
 @dataclass(frozen=True)
 class Work:
-    """A cell with its state on disk, and the minutes still to do; `measured` says whether earlier cells told them."""
+    """A cell with its state on disk, and the minutes still to do; `measured` says that earlier cells told them."""
 
     planned: "Planned"
     state: str
@@ -68,10 +69,10 @@ def forecast(plan: "Plan", results: Path, slots: int) -> dict[str, Any]:
 def _work(planned: "Planned", folder: Path, earlier: "Measured") -> Work:
     home = folder / "cells" / planned.id
     state = _state(home)
+    if state in ("done", "failed"):
+        return Work(planned, state, 0.0, measured=False)
     cost = earlier.cost(planned.run)
     minutes = cost.seconds / 60 if cost else _rough(planned)
-    if state in ("done", "failed"):
-        return Work(planned, state, 0.0, cost is not None)
     return Work(planned, state, minutes * _left(home, planned.run.steps), cost is not None)
 
 
@@ -189,7 +190,9 @@ def _estimated(planned: "Planned") -> dict[str, Any] | None:
     return report(asked.model, asked.setup, Network(100.0), Plan(asked.steps), most_gpus=1)
 
 
+@functools.cache
 def _devices() -> tuple[str, ...]:
+    """Asked once: every answer starts a process."""
     from ablations.executors.local import devices
 
     return devices()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ablations.plan import Plan, Start
     from ablations.stages import First
     from ablations.variants import Variant
-    from harness.config import DataConfig, ModelConfig, PluginConfig, RunConfig
+    from harness.config import DataConfig, ModelConfig, PluginConfig
 
 # What a cell writes besides the trained weights: records, its log, a share of the figures.
 RECORDS_BYTES = 20_000_000
@@ -42,17 +42,7 @@ class Request:
         self.objectives = self._objectives()
         self.preset = next((known for known in PRESETS if known == asked.preset), None)
         self.untold = untold(asked.report_to)
-        self.problems += [
-            *self._twice(),
-            *([] if self.preset else [f"--preset {asked.preset}: give {', '.join(PRESETS)}"]),
-            *([] if _counts(asked.seeds) else [f"--seeds {asked.seeds}: give how many seeds, a number from 1 to 999"]),
-            *(
-                []
-                if _names(asked.name)
-                else [f"--name {asked.name}: give letters, digits, _, - and dots; no dot first"]
-            ),
-            *self.untold,
-        ]
+        self.problems += [*self._flags(), *self.untold]
         self.variants = self._variants()
         self.data = self._data()
         self.first = self._first()
@@ -104,13 +94,20 @@ class Request:
             return True
         return False
 
-    def _twice(self) -> Iterator[str]:
+    def _flags(self) -> Iterator[str]:
+        """What is wrong with single flags, and with those that do not go together."""
         asked = self.asked
         axes = {"rewards": self.rewards, "objectives": self.objectives, "model": asked.model, "data": asked.data}
         for flag, values in axes.items():
             yield from (f"--{flag} names {value} twice" for value in dict.fromkeys(values) if values.count(value) > 1)
         if asked.data_path and len(asked.data) > 1:
             yield "--data-path goes with one --data; give folders as --data instead"
+        if self.preset is None:
+            yield f"--preset {asked.preset}: give {', '.join(PRESETS)}"
+        if not _counts(asked.seeds):
+            yield f"--seeds {asked.seeds}: give how many seeds, a number from 1 to 999"
+        if not _names(asked.name):
+            yield f"--name {asked.name}: give letters, digits, _, - and dots; no dot first"
 
     def _variants(self) -> "tuple[Variant, ...]":
         from ablations.variants import BadVariants, variants
@@ -232,21 +229,24 @@ def check(plan: "Plan", folder: Path, problems: Problems) -> None:
     """Adds what keeps the plan from running to `problems`: settings, data, templates, packages, disk."""
     from evals.data import DataError
     from harness import requirements
-    from harness.trainers.cells import training
 
     problems += requirements.unmet()
-    runs: dict[str, RunConfig] = {}
-    # Whatever a run cannot be is a `ValueError`: a setting, an objective, a size.
-    with noted(problems, ValueError):
-        runs = {one.id: one.run for one in plan.model_copy(update={"seeds": plan.seeds[:1]}).runs()}
-    for run in runs.values():
+    # By data set and sizes; those of the preset where the settings leave no run.
+    sizes: dict[tuple[str, int, int], DataConfig] = {}
+    for place in plan.rows(plan.seeds[0]):
+        # Whatever a run cannot be is a `ValueError`: a setting, an objective, a size.
         with noted(problems, ValueError):
-            training(run)
-    sized = {(run.data.fingerprint, run.evaluation.dev_items, run.train.prompts_per_step): run for run in runs.values()}
-    for run in sized.values():
+            run = plan.cell(*place).run
+            sizes[run.data.fingerprint, run.evaluation.dev_items, run.train.prompts_per_step] = run.data
+    sizes = sizes or {
+        (data.fingerprint, start.evaluation.dev_items, start.train.prompts_per_step): data
+        for start in plan.starts
+        for data in plan.datasets
+    }
+    for (fingerprint, dev_items, prompts), data in sizes.items():
         with noted(problems, DataError):
-            if run.data.fingerprint != UNMADE:
-                check_data(run)
+            if fingerprint != UNMADE:
+                check_data(data, dev_items, prompts)
     check_templates(plan, problems)
     with noted(problems, BadRequest):
         check_space(folder, plan)
@@ -280,7 +280,7 @@ def check_templates(plan: "Plan", problems: Problems) -> None:
             alignment.require(tokenizer, start.prompt, alignment.stop_tokens(Path(start.model.path)))
 
 
-def check_data(run: "RunConfig") -> None:
+def check_data(data: "DataConfig", dev_items: int, prompts_per_step: int) -> None:
     """Reads every line now: a malformed one, unreadable golds or too few problems are told before anything runs.
 
     Raises `DataError`.
@@ -288,9 +288,8 @@ def check_data(run: "RunConfig") -> None:
     import rewards as registry
     from evals.data import DataError, load
 
-    data = run.data
-    held_out = 0 if data.dev else run.evaluation.dev_items
-    for file, least in ((data.train, held_out + run.train.prompts_per_step), (data.test, 1)):
+    held_out = 0 if data.dev else dev_items
+    for file, least in ((data.train, held_out + prompts_per_step), (data.test, 1)):
         items = load(Path(file))
         if all(registry.verify("", item.gold).status == "unparseable_gold" for item in items):
             raise DataError(f"{file}: no gold answer can be read as a number; the field `answer` must end in `#### 18`")

@@ -161,6 +161,22 @@ def test_problems_of_every_kind_are_said_together(tmp_path: Path) -> None:
         assert part in said
 
 
+def test_every_bad_setting_is_said_and_the_data_are_read_all_the_same(tmp_path: Path) -> None:
+    """A setting that makes no run must not hide another one, nor a line of the data that cannot be read."""
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.jsonl").write_text('{"question": "2 and 2?"}\n')
+    changes = ["train.stpes=3", "evaluation.smaples=3"]
+    with pytest.raises(BadRequest) as caught:
+        planned(asked(None, {"rewards": "sparse", "data": str(tmp_path)}, changes), tmp_path / "results", Console())
+    both = "\n".join(["train.stpes: there is no such setting", "evaluation.smaples: there is no such setting"])
+    assert both in str(caught.value)
+    assert "train.jsonl" in str(caught.value)
+    paired = ({"name": "one", "train": {"steps": 0}}, {"name": "two", "train": {"steps": "few"}})
+    with pytest.raises(BadRequest) as caught:
+        planned(asked(None, {"rewards": "sparse", "paired": paired}, []), tmp_path / "results", Console())
+    assert "greater than or equal to 1" in str(caught.value) and "valid integer" in str(caught.value)
+
+
 def test_stages_are_shared_by_the_cells_that_need_them(tmp_path: Path) -> None:
     flags = {
         "rewards": "sparse,format_answer",
