@@ -159,9 +159,12 @@ def walk(
 def place(executor: str, cluster: str, models: Sequence[str], jobs: int) -> "Executor":
     """Where the cells run, and how many at a time. Raises `BadRequest` or `ExecutorUnavailable`."""
     from ablations.executors.named import named
+    from harness.doctor import preflight
 
-    if jobs < 0:
-        raise BadRequest(f"--jobs {jobs}: give 0 or more")
+    problems = [f"--jobs {jobs}: give 0 or more"] if jobs < 0 else []
+    problems += preflight.refused(["ray"]) if executor == "ray" else []
+    if problems:
+        raise BadRequest("\n".join(problems))
     count, environment = schedule(models, jobs)
     # A cluster knows itself how many it has room for.
     return named(executor, cluster, count if executor == "local" else jobs, environment)

@@ -1,7 +1,6 @@
 """The flags of `harness eval`, checked all at once."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 ENGINES = ("transformers", "vllm", "server")
@@ -43,6 +42,7 @@ class Flags:
 def checked(flags: Flags) -> Flags:
     """The flags, if they go together; raises `BadEvaluation` with all problems at once."""
     from evals.prompts import FORMS
+    from harness.doctor import preflight
     from harness.weights import is_adapter
 
     problems = [
@@ -66,12 +66,17 @@ def checked(flags: Flags) -> Flags:
         problems.append(f"--top-p {flags.top_p}: give more than 0 and at most 1")
     if flags.engine == "vllm" and is_adapter(Path(flags.model)):
         problems.append(f"--engine vllm: {flags.model} is an adapter alone; give the merged weights, model/ beside it")
-    if flags.check in (FILTERS, RUN) and find_spec("lm_eval") is None:
-        problems.append(f"--check {flags.check}: lm-eval is not installed: pip install 'reward-harness[lm-eval]'")
+    problems += preflight.refused(needs(flags))
     problems += rerun_problems(flags) if flags.check == RUN else []
     if problems:
         raise BadEvaluation("\n".join(problems))
     return flags
+
+
+def needs(flags: Flags) -> list[str]:
+    """The capabilities that the evaluation takes; a server brings its own engine."""
+    checks = ["lm-eval"] if flags.check in (FILTERS, RUN) else []
+    return ["cpu", *(["vllm"] if flags.engine == "vllm" else []), *checks]
 
 
 def rerank_problems(flags: Flags) -> list[str]:

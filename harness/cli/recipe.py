@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +97,11 @@ def _plugins(recipe: Recipe) -> tuple[PluginConfig, ...]:
 def _problems(method: Method, recipe: Recipe) -> Iterator[str]:
     import rewards
     from harness import trackers
+    from harness.doctor import preflight
     from harness.trainers import losses, objectives
     from harness.trainers.process import checks
 
+    yield from preflight.refused(preflight.of_training(recipe))
     yield from trackers.problems(recipe.report_to)
     if getattr(recipe, method) is None:
         yield f"harness train {method} needs a table [{method}]"
@@ -134,8 +135,6 @@ def _problems(method: Method, recipe: Recipe) -> Iterator[str]:
 
 
 def _prm_problems(recipe: Recipe) -> Iterator[str]:
-    from evals.engines import EngineError, vllm
-
     assert recipe.prm is not None
     if recipe.evaluation:
         yield "a process reward model answers nothing: leave the table [evaluation] out; prm.json says how it judges"
@@ -143,11 +142,6 @@ def _prm_problems(recipe: Recipe) -> Iterator[str]:
         yield f"shard.processes {recipe.shard.processes}: harness train prm samples and trains in one process"
     if recipe.adapter and recipe.adapter.kind == "qlora":
         yield "adapter.kind qlora: a process reward model takes lora or dora"
-    if recipe.prm.engine == "vllm":
-        try:
-            vllm.check_installed()
-        except EngineError as error:
-            yield f"prm.engine vllm: {error}"
 
 
 def _adapter_problems(recipe: Recipe) -> Iterator[str]:
@@ -157,8 +151,6 @@ def _adapter_problems(recipe: Recipe) -> Iterator[str]:
         yield f"{recipe.model}: an adapter alone is not trained on; give the merged weights, model/ beside it"
     if recipe.adapter is None or recipe.adapter.kind != "qlora":
         return
-    if find_spec("bitsandbytes") is None:
-        yield "adapter.kind qlora: bitsandbytes is not installed: pip install 'reward-harness[qlora]'"
     if recipe.shard.strategy in ("zero3", "fsdp"):
         yield f"adapter.kind qlora: not with shard.strategy {recipe.shard.strategy}; give ddp, zero1 or zero2"
 

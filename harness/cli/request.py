@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -228,9 +227,9 @@ def planned(asked: Asked, results: Path, console: "Console", make: bool = True) 
 def check(plan: "Plan", folder: Path, problems: Problems) -> None:
     """Adds what keeps the plan from running to `problems`: settings, data, templates, packages, disk."""
     from evals.data import DataError
-    from harness import requirements
+    from harness.doctor import preflight
 
-    problems += requirements.unmet()
+    problems += preflight.refused(["cpu"])
     # By data set and sizes; those of the preset where the settings leave no run.
     sizes: dict[tuple[str, int, int], DataConfig] = {}
     for place in plan.rows(plan.seeds[0]):
@@ -326,17 +325,15 @@ def base_progress(console: "Console") -> Iterator[Progress]:
 
 def check_space(folder: Path, plan: "Plan") -> None:
     """Raises `BadRequest` where the disk cannot hold the study's records and weights."""
+    from harness.doctor import preflight
+
     each = len(plan.rewards) * len(plan.objectives) * len(plan.variants) * len(plan.datasets) * len(plan.seeds)
     needed = sum(
         each * (RECORDS_BYTES + (0 if start.model.lora_rank else _bytes(start.model))) for start in plan.starts
     )
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
-    if free < needed:
-        raise BadRequest(
-            f"{folder} needs about {needed / 1e9:.1f} GB and {existing} has {free / 1e9:.1f} GB free; "
-            "make room, or give another --results"
-        )
+    problems = preflight.space(folder, needed, "give another --results")
+    if problems:
+        raise BadRequest(problems[0])
 
 
 def _bytes(model: "ModelConfig") -> int:

