@@ -174,20 +174,20 @@ def _spread(folder: Path) -> float | None:
 
 def _estimated(planned: "Planned") -> dict[str, Any] | None:
     """What `harness estimate` says of a cell; None where the model's sizes are not at hand or nothing is known."""
-    from harness.cli.forecast import BadForecast, Forecast, from_recipe, setup
-    from harness.estimate import hardware, known
+    from harness.estimate import hardware, known, runs
     from harness.estimate.architecture import UnknownArchitecture
     from harness.estimate.report import Plan, report
+    from harness.estimate.setups import BadSetup
     from harness.estimate.steps import Network
     from harness.trainers.cells import training
 
     gpu = hardware.accelerator("h100" if _devices() else "cpu")
     try:
         model = known.find("tiny" if planned.model.path == UNMADE else planned.model.path)
-        asked = Forecast(model, setup(from_recipe(training(planned.run), gpu.is_cpu), gpu), planned.run.steps)
-    except (UnknownArchitecture, BadForecast):
+        setup = runs.setup_of(training(planned.run), gpu)
+    except (UnknownArchitecture, BadSetup):
         return None
-    return report(asked.model, asked.setup, Network(100.0), Plan(asked.steps), most_gpus=1)
+    return report(model, setup, Network(100.0), Plan(planned.run.steps), most_gpus=1)
 
 
 @functools.cache

@@ -66,16 +66,17 @@ def estimate(
     Example: harness estimate --params 7e9 --layers 28 --hidden 3584 --gpus 8 --zero 2 --json
     """
     given = {name: value for name, value in locals().items() if name not in APART}
-    from harness.cli.forecast import BadForecast, forecast
+    from harness.cli.forecast import forecast
     from harness.cli.recipe import BadRecipe
     from harness.estimate.architecture import UnknownArchitecture
     from harness.estimate.hardware import UnknownAccelerator
     from harness.estimate.report import Plan, report
+    from harness.estimate.setups import BadSetup
     from harness.estimate.steps import Network
     from harness.trainers.losses import UnknownLoss
     from harness.trainers.objectives import UnknownObjective
 
-    with told(BadForecast, BadRecipe, UnknownArchitecture, UnknownAccelerator, UnknownLoss, UnknownObjective):
+    with told(BadRecipe, BadSetup, UnknownArchitecture, UnknownAccelerator, UnknownLoss, UnknownObjective):
         asked = forecast(model, config, given)
     found = report(asked.model, asked.setup, Network(bandwidth), Plan(asked.steps, runs, price), most_gpus)
     _print(found, "json" if as_json else table)

@@ -2,5 +2,6 @@
 
 Pure functions of sizes, none of which loads a model: `architecture` counts parameters, `memory` divides them over GPUs,
 `steps` turns them into seconds, `sync` into bytes on a link, `largest` finds what still fits, `scaling` adds GPUs.
-GB are 1e9 bytes throughout.
+`runs` reads a run of `harness train` as a setup, `machine` says what memory there is here, and `remedies` what to
+change in a run that needs more. GB are 1e9 bytes throughout.
 """

@@ -135,7 +135,7 @@ def per_gpu(model: Architecture, setup: Setup) -> Memory:
         critic=weights + gradients + optimizer if setup.objective == "ppo" else 0.0,
         reward_model=frozen if setup.reward_model else 0.0,
         activations=forward_backward + gathered(model, setup),
-        rollout=engine(model, setup, gradients + forward_backward),
+        rollout=engine(model, setup, gradients + forward_backward + gathered(model, setup)),
     )
 
 
@@ -225,4 +225,9 @@ def engine(model: Architecture, setup: Setup, free: float) -> float:
     if setup.rollout == "colocated":
         return setup.engine_share * setup.gpu.memory_gb * GB
     rows = setup.micro_batch * setup.accumulation
-    return max(0.0, rows * setup.sequence * model.kv_bytes(setup.element) - free)
+    return max(0.0, whole(model, setup) + rows * setup.sequence * model.kv_bytes(setup.element) - free)
+
+
+def whole(model: Architecture, setup: Setup) -> float:
+    """Bytes of the weights that ZeRO-3 gathers on every GPU while the training process samples, as TRL has it."""
+    return model.parameters * setup.element if setup.zero == 3 and setup.gpus > 1 else 0.0

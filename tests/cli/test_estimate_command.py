@@ -12,6 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from harness.cli.estimate import estimate
+from harness.estimate import machine
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command()(estimate)
@@ -101,6 +102,13 @@ def test_a_run_without_shards_has_no_fp32_masters_on_a_gpu(tmp_path: Path) -> No
     text = (EXAMPLES / "sft-7b.toml").read_text().replace('strategy = "zero3"', 'strategy = "ddp"')
     (tmp_path / "ddp.toml").write_text(text)
     assert found("--config", str(tmp_path / "ddp.toml"))["setup"]["precision"] == "bfloat16"
+
+
+def test_a_cpu_has_the_memory_of_this_machine_divided_among_the_processes() -> None:
+    one, two = (found("tiny", "--gpu", "cpu", "--gpus", str(count))["gpu_gb"] for count in (1, 2))
+    assert one == pytest.approx(machine.memory() / 1e9)
+    assert two == pytest.approx(one / 2)
+    assert found("tiny", "--gpu", "cpu", "--gpu-gb", "4")["gpu_gb"] == 4
 
 
 @pytest.mark.parametrize(

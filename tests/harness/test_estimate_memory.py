@@ -147,6 +147,15 @@ def test_memory_of_the_engine(rollout: Any, expected: float) -> None:
     assert memory.per_gpu(MODEL, Setup(rollout=rollout)).rollout / GB == expected
 
 
+def test_a_sampler_in_the_process_gathers_what_zero_3_divides() -> None:
+    """TRL's `ds3_gather_for_generation`: all weights, and the keys and values, where training had its gradients."""
+    divided = Setup(gpus=8, zero=3, rollout="transformers")
+    free = memory.per_gpu(MODEL, divided)
+    cache = divided.micro_batch * divided.sequence * MODEL.kv_bytes(2)
+    assert free.rollout == pytest.approx(14e9 + cache - free.gradients - free.activations)
+    assert memory.whole(MODEL, replace(divided, zero=2)) == 0
+
+
 def test_the_largest_that_fits_fits_and_one_more_does_not() -> None:
     setup = Setup(gpus=8, zero=3)
     rows, tokens = largest.micro_batch(MODEL, setup), largest.sequence(MODEL, setup)

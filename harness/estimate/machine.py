@@ -1,0 +1,68 @@
+"""The memory of this machine: of its GPUs, or what a training process on its CPU may take."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from harness.estimate.hardware import ACCELERATORS, Accelerator
+from harness.estimate.memory import GB
+
+CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+MIB = 1 << 20
+ASKED = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+
+
+def here(processes: int) -> Accelerator:
+    """What one of `processes` training processes has here: a whole GPU, the smallest of them, or a share of the RAM."""
+    found = gpus()
+    return measured(min(found)) if found else cpu(processes)
+
+
+def measured(memory: float) -> Accelerator:
+    """A GPU with `memory` bytes and, since nothing but its memory was measured, the speeds of an H100."""
+    return replace(ACCELERATORS["h100"], name="gpu", memory_gb=memory / GB)
+
+
+def cpu(processes: int) -> Accelerator:
+    """One core for each of `processes` that divide the memory evenly."""
+    return replace(ACCELERATORS["cpu"], memory_gb=memory() / processes / GB)
+
+
+def gpus() -> list[int]:
+    """Bytes of every GPU, as the driver says; none where no driver answers or this process may use none."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return []
+    try:
+        listed = subprocess.run(ASKED, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    # A GPU whose memory is the machine's own answers with words.
+    return [int(line) * MIB for line in listed.split() if line.isdigit()]
+
+
+def memory() -> int:
+    """Bytes of RAM, or the least that a control group around this process allows."""
+    return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_limits()])
+
+
+def _limits() -> Iterator[int]:
+    for path in _groups():
+        text = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+        if text.isdigit():
+            yield int(text)
+
+
+def _groups() -> Iterator[Path]:
+    """The limit files of this process's groups and of all above them, cgroup version 2 and 1."""
+    rows = MEMBERSHIP.read_text(encoding="utf-8").splitlines() if MEMBERSHIP.is_file() else []
+    for row in rows:
+        _, controllers, path = row.split(":", 2)
+        group = Path(path.lstrip("/"))
+        for each in (group, *group.parents):
+            if "memory" in controllers.split(","):
+                yield CGROUPS / "memory" / each / "memory.limit_in_bytes"
+            elif not controllers:
+                yield CGROUPS / each / "memory.max"
