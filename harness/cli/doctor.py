@@ -126,7 +126,7 @@ def _sections(
     verdicts: "Sequence[Verdict]", machine: "Sequence[Finding]", about: dict[str, str], report: "Report | None"
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Title, and (status, line) of everything under it."""
-    lines = []
+    lines: list[tuple[str, str]] = []
     for one in verdicts:
         lines.append((one.status, f"  {one.status:<8} {one.name:<10} {one.reason}"))
         lines += [("", f"{'':21} fix: {one.fix}")] if one.fix else []

@@ -65,6 +65,7 @@ def train(
             with FileLock(folder / ".lock", timeout=0):
                 lay(folder, run)
                 if status.read(folder).get("state") != "done":
+                    ready(folder, run)
                     with watching(errors, run.optimizer.steps) as watch:
                         launch.start(folder, run, watch)
         except Timeout as error:
@@ -76,6 +77,15 @@ def train(
     typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines(folder, run, found)))
     if found["state"] != "done":
         raise typer.Exit(FAILED)
+
+
+def ready(folder: Path, run: TrainRun) -> None:
+    """Raises `BadRecipe` where the disk or the memory here cannot hold the run to its end."""
+    from harness.doctor import preflight
+
+    problems = preflight.of_run(run, folder, run.shard.processes)
+    if problems:
+        raise BadRecipe("\n".join(problems))
 
 
 def lay(folder: Path, run: TrainRun) -> None:

@@ -36,7 +36,7 @@ def of_training(run: "Settings") -> list[str]:
 
 
 def space(folder: Path, needed: float, instead: str) -> list[str]:
-    """A line where `needed` bytes do not fit the disk of a folder, or the folder cannot be made; `instead` is the fix."""
+    """A line where `needed` bytes do not fit the disk of a folder, or it cannot be made; `instead` is the fix."""
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     problem = limits.unwritable(existing)
     if problem:
@@ -57,7 +57,7 @@ def of_run(run: "TrainRun", folder: Path, here: int) -> list[str]:
     """
     from harness.estimate import known
     from harness.estimate.architecture import UnknownArchitecture
-    from harness.estimate.runs import BadSetup
+    from harness.estimate.setups import BadSetup
 
     try:
         model = known.find(run.model.path)
