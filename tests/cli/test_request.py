@@ -15,6 +15,7 @@ from harness.cli.asked import asked
 from harness.cli.errors import BadRequest, lines
 from harness.cli.request import Request, check_space, planned, slug
 from harness.config import RunConfig
+from harness.doctor import preflight
 
 
 def request_of(**flags: Any) -> Request:
@@ -212,7 +213,7 @@ def test_names_are_made_from_the_flags(parts: list[str], name: str) -> None:
 
 def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(request.shutil, "disk_usage", lambda path: usage(100, 99, 1))
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda path: usage(100, 99, 1))
 
     plan = request_of(rewards="sparse,random", seeds="3").plan(None)
     with pytest.raises(BadRequest, match=r"needs about 0\.1 GB and .* has 0\.0 GB free"):

@@ -21,10 +21,10 @@ SMOL = "HuggingFaceTB/SmolLM2-135M"
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
-def run(model: str = SMOL, batch: int = 8, **tables: object) -> TrainRun:
+def run(model: str = SMOL, batch: int = 8, micro: int = 0, **tables: object) -> TrainRun:
     values = {
         "grpo": GrpoConfig(reward="sparse"),
-        "optimizer": OptimizerConfig(steps=2, batch_size=batch, learning_rate=1e-5),
+        "optimizer": OptimizerConfig(steps=2, batch_size=batch, micro_batch=micro, learning_rate=1e-5),
         **tables,
     }
     start = ModelConfig(name=model, path=model, fingerprint="0")
@@ -86,7 +86,7 @@ def test_memory_that_cannot_suffice_is_refused_with_what_would(monkeypatch: pyte
     (line,) = preflight.of_run(run(batch=64), tmp_path, 1)
     assert line.startswith(f"{SMOL}: the run needs 44 GB") and "3.5 GB" in line
     assert "optimizer.micro_batch from 64 to " in line
-    assert preflight.of_run(run(batch=8, adapter=AdapterConfig()), tmp_path, 1) == []
+    assert preflight.of_run(run(micro=2, adapter=AdapterConfig()), tmp_path, 1) == []
 
 
 def test_an_estimate_may_be_wrong_by_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
