@@ -129,12 +129,14 @@ class Request:
     def _first(self) -> "First | None":
         from ablations.stages import First
         from harness.cli import recipe
+        from harness.doctor import preflight
         from harness.training import METHODS, Settings
 
         if not self.asked.start:
             return None
         with noted(self.problems, recipe.BadRecipe):
             read = recipe.read(Path(self.asked.start), [])
+            self.problems += preflight.refused(need for need in preflight.of_training(read) if need != "cpu")
             settings = {name: getattr(read, name) for name in Settings.model_fields}
             methods = [name for name in METHODS if name != "prm" and settings[name] is not None]
             if len(methods) != 1:

@@ -90,10 +90,12 @@ def plan(axes: Axes, name: str, preset: str, model: str, data: str, data_path: s
     from harness import code, sources
     from harness.cli.errors import BadRequest
     from harness.cli.request import base_progress
+    from harness.doctor import preflight
     from harness.presets import PRESETS, road_sizes
 
     sized = next((known for known in PRESETS if known == preset), None)
-    problems = [*_unknown(axes), *([] if sized else [f"--preset {preset}: give {', '.join(PRESETS)}"])]
+    problems = [*preflight.refused(["cpu"]), *_unknown(axes)]
+    problems += [] if sized else [f"--preset {preset}: give {', '.join(PRESETS)}"]
     if problems or sized is None:
         raise BadRequest("\n".join(problems))
     paths = [Path(part).expanduser() for part in data_path.split(",") if part]
@@ -151,7 +153,7 @@ def walk(road: "Road", root: Path, model: str, jobs: int, console: "Console") ->
             console.print(f"{root}: {method}: {len(cells)} runs, {waiting} to run", highlight=False, soft_wrap=True)
             try:
                 with view(console) as watch:
-                    run.run(cells, Local(*schedule(model, jobs)), watch)
+                    run.run(cells, Local(*schedule([model], jobs)), watch)
             except KeyboardInterrupt:
                 typer.echo("stopped; what is finished stays, the same command continues", err=True)
                 raise typer.Exit(INTERRUPTED) from None

@@ -152,7 +152,8 @@ def _versions(capability: Capability, package: str) -> Iterator[str]:
 def _claims(capability: Capability, package: str) -> Iterator[Unmet]:
     """What does not hold: every version that is out of range, and what is missing of a package's own requirements."""
     for owner, extra in capability.claims:
-        if owner in capability.packages and owner != package:
+        # Who has no vLLM does not use that extra: what it pins besides is no matter.
+        if (owner in capability.packages and owner != package) or (extra == "vllm" and version("vllm") is None):
             continue
         for claim in unmet(owner, extra):
             if claim.found or not extra:

@@ -1,10 +1,11 @@
 """Every verdict, proved on metadata: fake packages stand over the real ones, nothing of them is imported."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from harness.doctor import capabilities, cuda
+from harness.doctor import capabilities, cuda, pairs
 from harness.doctor.capabilities import UnknownCapability
 from harness.doctor.verdict import Verdict
 
@@ -190,8 +191,10 @@ def test_openrlhf_is_held_to_its_pin(install: Install) -> None:
 
 
 def test_an_extra_that_is_not_installed_is_no_fault_of_a_package(install: Install) -> None:
-    install("verl", "0.9.1", 'vllm==0.24.0; extra == "vllm"')
+    install("verl", "0.9.1", 'vllm==0.24.0; extra == "vllm"', 'torch==2.11.0; extra == "vllm"')
     assert verdict("verl").status == "ok"
+    install("vllm", "0.24.0")
+    assert "verl 0.9.1 needs torch==2.11.0" in verdict("verl").reason
 
 
 def test_a_version_nobody_can_read_is_no_known_bad_one(install: Install) -> None:
@@ -223,3 +226,11 @@ def test_a_deep_look_imports_in_a_process_of_its_own(install: Install, module: s
     found = capabilities.imported(ray, capabilities.judge(ray), deadline=2)
     assert found.status == status
     assert says in found.reason
+
+
+@pytest.mark.parametrize("pair", pairs.PAIRS, ids=lambda pair: pair.source)
+def test_the_documentation_lists_every_known_bad_pair(pair: pairs.Pair) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    cited = pair.source.rpartition("; ")[2] if "#" in pair.source else pair.source.partition(";")[0]
+    (row,) = [row for row in text.splitlines() if row.startswith("|") and cited in row]
+    assert pair.known in row
