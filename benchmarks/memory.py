@@ -13,24 +13,32 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import threads
 
+if TYPE_CHECKING:
+    from harness.training import TrainRun
+
 ROOT = Path(__file__).parents[1]
 GB = 1e9
+LEARNING_RATE = 1e-5
 # Blocks above this many bytes go back to the system when they are freed.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """A few steps of `micro` rows a pass. `tokens` is the whole row; of it `completion` are sampled (GRPO)."""
+    """A few steps of `micro` rows a pass. `tokens` is the whole row; of it `completion` are sampled (GRPO).
+
+    Of several `processes`, which gloo connects, the largest peak counts.
+    """
 
     objective: str
     rank: int = 0
@@ -41,12 +49,18 @@ class Case:
     checkpointing: bool = False
     kl: float = 0.0
     steps: int = 2
+    processes: int = 1
+    zero: int = 0
 
 
 CASES = {
     "sft-full": Case("sft"),
     "sft-full-one-pass": Case("sft", accumulation=1),
     "sft-full-checkpointing": Case("sft", checkpointing=True),
+    "sft-full-ddp": Case("sft", processes=2),
+    "sft-full-zero1": Case("sft", processes=2, zero=1),
+    "sft-full-zero2": Case("sft", processes=2, zero=2),
+    "sft-full-zero3": Case("sft", processes=2, zero=3),
     "sft-lora": Case("sft", rank=16),
     "dpo-full": Case("dpo", micro=2),
     "grpo": Case("grpo", micro=4, tokens=192),
@@ -73,19 +87,27 @@ def predicted(folder: Path, case: Case) -> dict[str, float]:
         completion=case.completion,
         checkpointing=case.checkpointing,
         rollout="transformers",
+        gpus=case.processes,
+        zero=case.zero,
     )
     return memory.per_gpu(architecture.read(folder), run).gb()
 
 
 def actual(folder: Path, case: Case) -> float:
-    """GB at the peak, from a process of its own."""
-    command = [sys.executable, __file__, str(folder), "--child", json.dumps(asdict(case))]
-    environment = {**threads.environment(), **ALLOCATOR, "PYTHONPATH": str(ROOT)}
+    """GB at the peak, from a process of its own, or the largest of several."""
+    from benchmarks.overlay import overlay
+
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(case.processes)]
+    started = [sys.executable, *(torchrun if case.processes > 1 else []), __file__]
+    command = [*started, str(folder), "--child", json.dumps(asdict(case))]
+    path = os.pathsep.join([str(ROOT), *([str(overlay("deepspeed"))] if case.zero else [])])
+    environment = {**threads.environment(), **ALLOCATOR, "PYTHONPATH": path}
     with tempfile.TemporaryDirectory() as scratch:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=scratch)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
-    return float(done.stdout.splitlines()[-1])
+    peaks = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("peak ")]
+    return max(map(float, peaks))
 
 
 def child(folder: Path, case: Case) -> float:
@@ -101,6 +123,9 @@ def child(folder: Path, case: Case) -> float:
     import trl.trainer.grpo_trainer
     import trl.trainer.sft_trainer  # noqa: F401
 
+    from harness.trainers import sharding
+
+    sharding.join(shared(case))
     torch.nn.Linear(64, 64)(torch.zeros(64, 64)).sum().backward()
     before = status("VmRSS")
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -116,19 +141,41 @@ def status(field: str) -> int:
 
 
 def arguments(case: Case) -> dict[str, Any]:
+    from harness.trainers import sharding
+
     return {
         "output_dir": "out",
         "max_steps": case.steps,
         "per_device_train_batch_size": case.micro,
         "gradient_accumulation_steps": case.accumulation,
-        "learning_rate": 1e-5,
+        "learning_rate": LEARNING_RATE,
         "use_cpu": True,
         "bf16": False,
         "gradient_checkpointing": case.checkpointing,
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
+        **sharding.arguments(shared(case), on_cpu=True),
     }
+
+
+def shared(case: Case) -> TrainRun:
+    """The part of a run that says how its processes share the work."""
+    from harness.training import TrainRun
+
+    rows = case.micro * case.accumulation * case.processes
+    return TrainRun.model_validate(
+        {
+            "method": "sft",
+            "prompt": "bare",
+            "model": {"name": "", "path": "", "fingerprint": ""},
+            "optimizer": {
+                "steps": case.steps, "batch_size": rows, "micro_batch": case.micro, "learning_rate": LEARNING_RATE
+            },
+            "shard": {"processes": case.processes, "strategy": f"zero{case.zero}" if case.zero else "ddp"},
+            "sft": {},
+        }
+    )  # fmt: skip
 
 
 def adapter(case: Case) -> Any:
@@ -140,7 +187,7 @@ def adapter(case: Case) -> Any:
 def rows(case: Case, width: int) -> list[list[int]]:
     import torch
 
-    count = case.micro * case.accumulation * case.steps
+    count = case.micro * case.accumulation * case.steps * case.processes
     return [torch.randint(1000, 40000, (width,)).tolist() for _ in range(count)]
 
 
@@ -215,7 +262,8 @@ def main() -> None:
     args = parser.parse_args()
     folder = args.model.resolve()
     if args.child:
-        print(child(folder, Case(**json.loads(args.child))))
+        # One write: lines of several processes would else run into one another.
+        sys.stdout.write(f"peak {child(folder, Case(**json.loads(args.child)))}\n")
         return
     for name in args.case or CASES:
         case = CASES[name]

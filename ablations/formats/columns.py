@@ -46,7 +46,8 @@ def frame(study: Study, rows: Sequence[SummaryRow]) -> Frame:
     if any(value.text == MISSING for row in cells for value in row):
         notes.append(f"{MISSING} no finished cell of the row has this number.")
     under = " ".join([caption(study, rows), *([MARKS] if any(marked) else [])])
-    return Frame(study.plan.name, (*keys.values(), *(each.column for each in columns)), cells, under, tuple(notes))
+    heads = (*keys.values(), *(each.column for each in columns))
+    return Frame(study.plan.name, heads, cells, under, tuple(notes), "table.csv")
 
 
 TITLES = {"reward": "Reward", "objective": "Objective", "variant": "Variant", "model": "Model", "data": "Data"}

@@ -42,13 +42,17 @@ Row = tuple[Value, ...]
 
 @dataclass(frozen=True)
 class Frame:
-    """A table: `rows` hold one value for every column; `caption` and `footnotes` are plain text."""
+    """A table: `rows` hold one value for every column; `caption` and `footnotes` are plain text.
+
+    `more` is a file with more columns than are printed.
+    """
 
     name: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     caption: str
     footnotes: tuple[str, ...] = ()
+    more: str = ""
 
     @property
     def keys(self) -> int:

@@ -16,7 +16,7 @@ def to_markdown(frame: Frame) -> str:
         *(_line([_cell(value) for value in row]) for row in frame.rows),
         "",
         escaped(frame.caption),
-        "More columns: `table.csv`.",
+        *([f"More columns: `{frame.more}`."] if frame.more else []),
     ]
     return "\n".join([*lines, *(f"\n{escaped(note)}" for note in frame.footnotes)]) + "\n"
 

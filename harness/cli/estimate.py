@@ -1,16 +1,15 @@
 """`harness estimate [MODEL]`."""
 
-import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from harness.cli.errors import told
 
+Form = Literal["terminal", "md", "tex", "html", "csv"]
 # Flags that say nothing of the setup.
-APART = ("model", "config", "bandwidth", "runs", "price", "most_gpus", "table", "as_json")
+APART = ("model", "config", "bandwidth", "runs", "price", "most_gpus", "compared", "table", "as_json")
 
 
 def estimate(
@@ -37,6 +36,7 @@ def estimate(
     micro_batch: Annotated[int | None, typer.Option(help="Rows in one pass of a GPU. Default: 4.", min=1)] = None,
     batch: Annotated[int | None, typer.Option(help="Rows of a step over all GPUs. Default: about 256.", min=1)] = None,
     group: Annotated[int | None, typer.Option(help="Completions of a prompt. Default: 8.", min=1)] = None,
+    updates: Annotated[int | None, typer.Option(help="Steps that share one sampling. Default: 1.", min=1)] = None,
     checkpointing: Annotated[bool | None, typer.Option(help="Of activations. Default: on a GPU.")] = None,
     rollout: Annotated[
         Literal["colocated", "separate", "transformers"] | None,
@@ -54,7 +54,10 @@ def estimate(
     runs: Annotated[int, typer.Option(help="Runs of the plan, as rewards x seeds.", min=1)] = 1,
     price: Annotated[float | None, typer.Option(help="Of a GPU-hour.", min=0)] = None,
     most_gpus: Annotated[int, typer.Option(help="Where the scale curve ends.", min=1)] = 4096,
-    table: Annotated[Literal["terminal", "md", "csv"], typer.Option("--format", help="Of the tables.")] = "terminal",
+    compared: Annotated[
+        bool, typer.Option("--compare", help="Every objective and method under every ZeRO stage, in place of one run.")
+    ] = False,
+    table: Annotated[Form, typer.Option("--format", help="Of the tables.")] = "terminal",
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Memory, time and weight-sync cost of a run before it starts, without loading or downloading a model.
@@ -63,11 +66,15 @@ def estimate(
 
     Example: harness estimate --config examples/grpo-7b.toml --gpu h100 --price 2.5
 
+    Example: harness estimate Qwen/Qwen2.5-7B --gpus 8 --compare --format md
+
     Example: harness estimate --params 7e9 --layers 28 --hidden 3584 --gpus 8 --zero 2 --json
     """
     given = {name: value for name, value in locals().items() if name not in APART}
+    from harness.cli import estimate_view
     from harness.cli.forecast import forecast
     from harness.cli.recipe import BadRecipe
+    from harness.estimate import comparison
     from harness.estimate.architecture import UnknownArchitecture
     from harness.estimate.hardware import UnknownAccelerator
     from harness.estimate.report import Plan, report
@@ -79,88 +86,6 @@ def estimate(
     with told(BadRecipe, BadSetup, UnknownArchitecture, UnknownAccelerator, UnknownLoss, UnknownObjective):
         asked = forecast(model, config, given)
     found = report(asked.model, asked.setup, Network(bandwidth), Plan(asked.steps, runs, price), most_gpus)
-    _print(found, "json" if as_json else table)
-
-
-def _print(found: dict[str, Any], form: str) -> None:
-    from rich.console import Console
-
-    from harness.estimate import tables
-
-    if form == "json":
-        typer.echo(json.dumps(found, indent=1))
-    elif form == "csv":
-        typer.echo(tables.to_csv(found), nl=False)
-    elif form == "md":
-        typer.echo(tables.to_markdown(found, [f"{line}  " for line in lines(found)]), nl=False)
-    else:
-        tables.show(found, lines(found), Console(file=sys.stdout))
-
-
-def lines(found: dict[str, Any]) -> list[str]:
-    """The estimate in sentences."""
-    told = [_title(found), _fitting(found)]
-    if found["bottleneck"]:
-        told.append(f"A step takes {found['step_seconds']['total']:.3g} s, most of it {found['bottleneck']}.")
-    if found["setup"]["objective"] in ("grpo", "ppo"):
-        told.append(_sync(found))
-    return [*told, *_plan(found["plan"])]
-
-
-def _title(found: dict[str, Any]) -> str:
-    setup, model = found["setup"], found["model"]
-    adapter = f", rank {setup['rank']}: {model['trained'] / 1e6:.1f} M trained" if setup["method"] != "full" else ""
-    reference = " with a reference model" if setup["kl"] else ""
-    return (
-        f"{model['name']}, {model['parameters'] / 1e9:.4g} B parameters{adapter}; {setup['method']} "
-        f"{setup['objective']}{reference} on {setup['gpus']} x {setup['gpu']}, ZeRO-{setup['zero']}, "
-        f"{setup['precision']}; {setup['batch']} rows of {setup['sequence']} tokens a step, "
-        f"{setup['micro_batch']} a pass"
-    )
-
-
-def _fitting(found: dict[str, Any]) -> str:
-    total, usable, most = found["per_gpu_gb"]["total"], found["usable_gb"], found["largest"]
-    needs = f"{total:.1f} GB of a GPU's {found['gpu_gb']:g} ({usable:g} usable):"
-    if not found["engine_fits"]:
-        own = found["setup"]["rollout"] == "separate"
-        way = "" if own else " or --engine-share, or take --rollout separate"
-        return f"{needs} DOES NOT FIT, an engine has no room for the weights and one row; raise --tensor-parallel{way}."
-    if most["micro_batch"] is None:
-        return f"{needs} DOES NOT FIT, not even one row a pass; {_ways(found['setup'])}, or {_model(most['model'])}."
-    longest = f"rows of {most['sequence']:,} tokens, " if most["sequence"] else ""
-    verdict = "fits" if found["fits"] else "DOES NOT FIT"
-    return f"{needs} {verdict}. The most: {most['micro_batch']:,} rows a pass, {longest}or {_model(most['model'])}."
-
-
-def _ways(setup: dict[str, Any]) -> str:
-    """What would make a run smaller that does not fit."""
-    divided = "raise --zero or --gpus" if setup["gpus"] > 1 and setup["zero"] < 3 else "raise --gpus with --zero 3"
-    return f"{divided}, take --method lora" if setup["method"] == "full" else divided
-
-
-def _model(name: str | None) -> str:
-    return f"a model up to {name}" if name else "a smaller model than is known here"
-
-
-def _sync(found: dict[str, Any]) -> str:
-    sync, spent = found["weight_sync"], found["step_seconds"]["sync"]
-    way = {
-        "separate": "over that network",
-        "colocated": "on the training GPUs",
-        "transformers": "none: the trained weights sample",
-    }[found["setup"]["rollout"]]
-    return (
-        f"Weight sync: {sync['bytes'] / 1e9:.3g} GB, {sync['seconds']:.2f} s at {sync['gigabits']:g} Gb/s "
-        f"({sync['fastest_seconds']:.2f} to {sync['slowest_seconds']:.2f}); here {spent:.2g} s, {way}."
-    )
-
-
-def _plan(plan: dict[str, Any]) -> list[str]:
-    if plan["gpu_hours"] is None:
-        return []
-    cost = f", {plan['cost']:,.0f} at {plan['price']:g} an hour" if plan["cost"] is not None else ""
-    runs = f"{plan['runs']} runs of " if plan["runs"] > 1 else ""
-    return [
-        f"{runs}{plan['steps']:,} steps: {plan['hours']:.3g} hours a run, {plan['gpu_hours']:,.4g} GPU-hours{cost}."
-    ]
+    if compared:
+        found["comparison"] = comparison.compared(asked.model, asked.setup)
+    estimate_view.show(found, "json" if as_json else table)

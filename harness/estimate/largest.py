@@ -8,15 +8,12 @@ from harness.estimate.architecture import Architecture
 from harness.estimate.known import ARCHITECTURES
 from harness.estimate.memory import GB, Setup
 
-# The rest is left to the CUDA context, communication buffers and what the allocator cannot use.
-USABLE = 0.9
 MOST = 1 << 20
 
 
 def fits(model: Architecture, setup: Setup) -> bool:
-    """Whether the peak stays below 90 % of the GPU, and a colocated engine holds the weights and one sequence."""
-    room = USABLE * setup.gpu.memory_gb * GB
-    return memory.per_gpu(model, setup).total <= room and engine_fits(model, setup)
+    """Whether the peak stays within what is usable of the GPU, and an engine holds the weights and one sequence."""
+    return memory.per_gpu(model, setup).total <= setup.gpu.usable_gb * GB and engine_fits(model, setup)
 
 
 def engine_fits(model: Architecture, setup: Setup) -> bool:

@@ -43,6 +43,7 @@ class Setup:
         micro_batch: rows in one pass of a GPU; DPO's are pairs.
         accumulation: passes in a step.
         completion: sampled tokens of a row.
+        updates: steps that share one sampling.
         checkpointing: activations are recomputed layer by layer.
         rollout: a vLLM engine on the training GPUs (`colocated`) or on its own, or the training process itself.
         engine_share: of a GPU's memory for a colocated engine (`vllm_gpu_memory_utilization`, TRL's default 0.3).
@@ -64,6 +65,7 @@ class Setup:
     accumulation: int = 1
     group: int = 8
     completion: int = 512
+    updates: int = 1
     checkpointing: bool = True
     rollout: Rollout = "colocated"
     engine_share: float = 0.3
@@ -89,6 +91,11 @@ class Setup:
     def batch(self) -> int:
         """Rows, or pairs, of a step over all GPUs."""
         return self.micro_batch * self.accumulation * self.gpus
+
+    @property
+    def sampled(self) -> int:
+        """Completions of one sampling over all GPUs."""
+        return self.batch * self.updates
 
 
 @dataclass(frozen=True)
@@ -134,18 +141,22 @@ def per_gpu(model: Architecture, setup: Setup) -> Memory:
         reference=frozen if needs_reference(setup) else 0.0,
         critic=weights + gradients + optimizer if setup.objective == "ppo" else 0.0,
         reward_model=frozen if setup.reward_model else 0.0,
-        activations=forward_backward + gathered(model, setup),
+        activations=forward_backward + buckets(model, setup) + gathered(model, setup),
         rollout=engine(model, setup, gradients + forward_backward + gathered(model, setup)),
     )
 
 
 def states(model: Architecture, setup: Setup) -> tuple[float, float, float]:
     """Bytes of weights, gradients and optimiser of one trained model on one GPU, frozen base included."""
-    trained = model.adapter(setup.rank) if setup.method != "full" else model.parameters
-    element = setup.element
-    moments = {"mixed": 12, "bfloat16": 4, "float32": 8}[setup.precision]
-    weights = trained * element + (base(model, setup) if setup.method != "full" else 0)
-    return weights / shards(setup, 3), trained * element / shards(setup, 2), trained * moments / shards(setup, 1)
+    gradients = trained_bytes(model, setup)
+    moments = {"mixed": 12, "bfloat16": 4, "float32": 8}[setup.precision] / setup.element
+    weights = gradients + (base(model, setup) if setup.method != "full" else 0)
+    return weights / shards(setup, 3), gradients / shards(setup, 2), gradients * moments / shards(setup, 1)
+
+
+def trained_bytes(model: Architecture, setup: Setup) -> float:
+    """Bytes of the weights that are trained, and of their gradients."""
+    return setup.element * (model.adapter(setup.rank) if setup.method != "full" else model.parameters)
 
 
 def base(model: Architecture, setup: Setup) -> float:
@@ -210,6 +221,11 @@ def head(model: Architecture, setup: Setup) -> float:
     return tile + kept + gradients
 
 
+def buckets(model: Architecture, setup: Setup) -> float:
+    """Bytes that plain data parallelism reduces gradients in: a second copy of them, kept from step to step."""
+    return trained_bytes(model, setup) if setup.zero == 0 and setup.gpus > 1 else 0.0
+
+
 def gathered(model: Architecture, setup: Setup) -> float:
     """Bytes of whole weights that ZeRO-3 holds for a moment: a layer and the next one, or the output projection."""
     if setup.zero < 3 or setup.gpus == 1:
@@ -224,7 +240,7 @@ def engine(model: Architecture, setup: Setup, free: float) -> float:
         return 0.0
     if setup.rollout == "colocated":
         return setup.engine_share * setup.gpu.memory_gb * GB
-    rows = setup.micro_batch * setup.accumulation
+    rows = setup.sampled // setup.gpus
     return max(0.0, whole(model, setup) + rows * setup.sequence * model.kv_bytes(setup.element) - free)
 
 

@@ -53,19 +53,17 @@ class Need:
 
     Attributes:
         memory: bytes by part.
-        available: bytes of the device, or the process's share of the machine; a run may fill 90 % of it.
+        available: bytes of the device, or the process's share of the machine.
+        usable: bytes of them that the run may fill: 90 %, less what the process holds before it loads a model.
         engine_fits: a vLLM engine beside the training has room for the weights and one row.
         remedies: what would make it fit, each alone; empty where it fits, or where no settings are enough.
     """
 
     memory: Memory
     available: float
+    usable: float
     engine_fits: bool
     remedies: tuple[Remedy, ...] = ()
-
-    @property
-    def usable(self) -> float:
-        return largest.USABLE * self.available
 
     @property
     def fits(self) -> bool:
@@ -90,7 +88,8 @@ def need(run: Settings, model: Architecture, gpu: Accelerator) -> Need:
         BadSetup: the run is of a method that is not estimated (`prm`).
     """
     setup = runs.setup_of(run, gpu)
-    found = Need(memory.per_gpu(model, setup), gpu.memory_gb * GB, largest.engine_fits(model, setup))
+    peak, engine = memory.per_gpu(model, setup), largest.engine_fits(model, setup)
+    found = Need(peak, gpu.memory_gb * GB, gpu.usable_gb * GB, engine)
     return found if found.fits else replace(found, remedies=tuple(_remedies(run, model, gpu)))
 
 

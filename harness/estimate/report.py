@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.estimate import largest, memory, scaling, steps, sync
+from harness.estimate import largest, memory, scaling, steps, sync, ways
 from harness.estimate.architecture import Architecture
 from harness.estimate.memory import Setup
 from harness.estimate.steps import ASSUMPTIONS, Network, Step
@@ -28,7 +28,7 @@ def report(model: Architecture, setup: Setup, network: Network, plan: Plan, most
             "setup": {**asdict(setup), "gpu": setup.gpu.name, "batch": setup.batch},
             "per_gpu_gb": memory.per_gpu(model, setup).gb(),
             "gpu_gb": setup.gpu.memory_gb,
-            "usable_gb": largest.USABLE * setup.gpu.memory_gb,
+            "usable_gb": setup.gpu.usable_gb,
             "fits": largest.fits(model, setup),
             "engine_fits": largest.engine_fits(model, setup),
             "largest": {
@@ -36,6 +36,7 @@ def report(model: Architecture, setup: Setup, network: Network, plan: Plan, most
                 "sequence": largest.sequence(model, setup),
                 "model": largest.known_model(setup),
             },
+            "ways": ways.ways(model, setup),
             "step_seconds": {**asdict(seconds), "total": seconds.total},
             "bottleneck": _bottleneck(seconds),
             "weight_sync": _weight_sync(model, setup, network),

@@ -63,6 +63,7 @@ def _method(run: Settings) -> dict[str, Any]:
         "kl": objectives.objective(grpo.objective).beta(grpo.kl) > 0,
         "group": grpo.group_size,
         "completion": grpo.max_new_tokens,
+        "updates": grpo.updates,
         "sequence": grpo.max_new_tokens + PROMPT_TOKENS,
         "rollout": ROLLOUTS.get(grpo.rollout, "transformers"),
     }

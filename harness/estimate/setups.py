@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "sequence": 1024,
     "micro_batch": 4,
     "group": 8,
+    "updates": 1,
     "engine_share": 0.3,
     "tensor_parallel": 1,
     "reward_model": False,
@@ -42,7 +43,7 @@ def setup(told: Mapping[str, Any], gpu: hardware.Accelerator) -> Setup:
     fields = ("objective", "method", "rank", "reward_model", "rollout", "engine_share", "tensor_parallel", "zero")
     return Setup(
         gpu=gpu,
-        **{name: said[name] for name in (*fields, "sequence", "micro_batch", "group", "gpus")},
+        **{name: said[name] for name in (*fields, "sequence", "micro_batch", "group", "updates", "gpus")},
         kl=said["objective"] in ("dpo", "ppo") if kl is None else kl,
         precision=said.get("precision") or ("float32" if gpu.is_cpu else "mixed"),
         checkpointing=said.get("checkpointing", not gpu.is_cpu),

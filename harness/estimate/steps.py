@@ -52,12 +52,15 @@ class Step:
 
 
 def step(model: Architecture, setup: Setup, network: Network) -> Step:
-    """The phases of one step. Supervised and preference training have no rollout and no sync."""
+    """The phases of one step. Supervised and preference training have no rollout and no sync.
+
+    One sampling, and the sync before it, serve `updates` steps.
+    """
     if not setup.samples:
         return Step(0.0, train_seconds(model, setup, network), 0.0)
-    return Step(
-        rollout_seconds(model, setup), train_seconds(model, setup, network), sync_seconds(model, setup, network)
-    )
+    sampling = rollout_seconds(model, setup), sync_seconds(model, setup, network)
+    rollout, sync = (seconds / setup.updates for seconds in sampling)
+    return Step(rollout, train_seconds(model, setup, network), sync)
 
 
 def forward_flops(model: Architecture, sequence: int) -> float:
@@ -126,7 +129,7 @@ def engines(setup: Setup) -> float:
 
 def concurrency(model: Architecture, setup: Setup) -> int:
     """Sequences whose keys and values fit an engine at once; 0 where the weights alone do not."""
-    shared = setup.batch // engines(setup)
+    shared = setup.sampled // engines(setup)
     if setup.rollout == "transformers":
         return max(1, int(shared))
     share = setup.engine_share if setup.rollout == "colocated" else OWN_SHARE
@@ -145,7 +148,7 @@ def rollout_seconds(model: Architecture, setup: Setup) -> float:
     if not at_once:
         return float("nan")
     gpu, count = setup.gpu, setup.tensor_parallel
-    shared = max(1.0, setup.batch / engines(setup))
+    shared = max(1.0, setup.sampled / engines(setup))
     prompt = setup.sequence - setup.completion
     context = prompt + setup.completion / 2
     read = model.parameters * setup.element + at_once * context * model.kv_bytes(setup.element)

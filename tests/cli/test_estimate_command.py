@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import article
 import pytest
 import typer
 from click.testing import Result
@@ -136,7 +137,115 @@ def test_tables_hold_the_numbers_of_the_json() -> None:
     assert parts == pytest.approx(estimated["per_gpu_gb"], rel=1e-5)
     markdown = run(*SEVEN, "--format", "md").stdout
     assert "| optimizer | 84 |" in markdown
-    assert markdown.count("\n### ") == 4
+    assert "| 4096 | 4,096 |" in markdown
+
+
+@pytest.mark.parametrize(
+    ("form", "one", "compared"),
+    [
+        pytest.param("md", "| optimizer | 10.5 |", "| DPO | (126.0) | **52.5** | **40.3** | **15.8** |", id="Markdown"),
+        pytest.param(
+            "tex",
+            r"optimizer & 10.5 \\",
+            r"DPO & (126.0) & \textbf{52.5} & \textbf{40.3} & \textbf{15.8} \\",
+            id="LaTeX",
+        ),
+        pytest.param(
+            "html",
+            '<td class="number" data-sort="10.5">10.5</td>',
+            '<td class="number best" data-sort="15.75"><strong>15.8</strong></td>',
+            id="HTML",
+        ),
+        pytest.param("csv", "per_gpu_gb,optimizer,10.5", "comparison,DPO/zero3/states_gb,15.75", id="csv"),
+        pytest.param(
+            "terminal", "optimizer     10.5   ████", "DPO                   (126.0)      52.5     40.3", id="bars"
+        ),
+    ],
+)
+def test_formats(form: str, one: str, compared: str) -> None:
+    assert one in run(*SEVEN, "--zero", "3", "--format", form).stdout
+    assert compared in run(*SEVEN, "--compare", "--format", form).stdout
+
+
+@article.needs_latex
+@pytest.mark.parametrize("flags", [("--zero", "3"), ("--compare",)], ids=["one run", "every run"])
+def test_the_latex_compiles(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    printed = run(*SEVEN, *flags, "--format", "tex").stdout
+    for number, part in enumerate(printed.split("\n\n")):
+        (tmp_path / str(number)).mkdir()
+        article.check(article.compiled(tmp_path / str(number), part))
+
+
+def test_a_page_shows_a_name_as_text(tmp_path: Path) -> None:
+    folder = tmp_path / "<b>model"
+    folder.mkdir()
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "num_hidden_layers": 2}
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": 512, **sizes}))
+    page = run(str(folder), "--format", "html").stdout
+    assert "<b>" not in page and "&lt;b&gt;model" in page
+    assert page.startswith("<!doctype html>") and page.count("<figure") == 4
+
+
+def test_every_objective_and_method_under_every_stage() -> None:
+    """The 7B x 8 table, for any model; what fits is what a single estimate says."""
+    estimated = found(*SEVEN, "--compare")
+    assert set(estimated["per_gpu_gb"]) == PARTS
+    rows = {each["run"]: each for each in estimated["comparison"]}
+    assert [stage["states_gb"] for stage in rows["GRPO with KL"]["stages"]] == [126, 52.5, 40.25, 15.75]
+    assert len(rows) == 11
+    for row in rows.values():
+        flags = ["--objective", row["objective"], "--method", row["method"], *(["--kl"] if row["kl"] else [])]
+        flags += ["--reward-model"] if row["reward_model"] else []
+        for stage in row["stages"][::3]:
+            alone = found(*SEVEN, *flags, "--zero", str(stage["zero"]))
+            assert (alone["per_gpu_gb"]["total"], alone["fits"]) == (stage["peak_gb"], stage["fits"])
+
+
+def test_on_one_gpu_nothing_is_divided() -> None:
+    text = run("Qwen/Qwen2.5-7B", "--compare").stdout
+    assert "one GPU" in text and "ZeRO" not in text
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(SEVEN, id="states too large"),
+        pytest.param((*SEVEN, "--zero", "3", "--gpu-gb", "40"), id="an engine without room"),
+        pytest.param((*SEVEN, "--zero", "3", "--micro-batch", "128", "--batch", "1024"), id="passes too large"),
+        pytest.param(("Qwen/Qwen2.5-7B", "--objective", "sft"), id="one GPU"),
+    ],
+)
+def test_every_flag_that_is_offered_makes_it_fit(flags: tuple[str, ...]) -> None:
+    estimated = found(*flags)
+    assert not estimated["fits"] and estimated["ways"]
+    for way in estimated["ways"]:
+        assert found(*flags, *way.split())["fits"], way
+
+
+def test_several_updates_share_a_sampling_and_its_sync() -> None:
+    apart = (*SEVEN, "--zero", "3", "--rollout", "separate", "--bandwidth", "25", "--batch", "64")
+    one, four = found(*apart), found(*apart, "--updates", "4")
+    assert four["step_seconds"]["sync"] == pytest.approx(one["step_seconds"]["sync"] / 4)
+    assert four["step_seconds"]["train"] == one["step_seconds"]["train"]
+    assert one["step_seconds"]["rollout"] / 4 < four["step_seconds"]["rollout"] < one["step_seconds"]["rollout"]
+    inside = (*SEVEN, "--rollout", "transformers", "--batch", "64")
+    assert found(*inside, "--updates", "64")["per_gpu_gb"]["rollout"] > found(*inside)["per_gpu_gb"]["rollout"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        pytest.param(
+            ("--rollout", "separate", "--bandwidth", "25", "--batch", "128"),
+            "Sync is the longest phase of short completions in small groups, up to 256 tokens at G = 2",
+            id="a slow link",
+        ),
+        pytest.param((), "Sync is nowhere the longest phase", id="an engine on the same GPUs"),
+        pytest.param(("--rollout", "transformers"), "Weight sync: none", id="the trained weights"),
+    ],
+)
+def test_when_sync_is_the_bottleneck(flags: tuple[str, ...], says: str) -> None:
+    assert says in run("Qwen/Qwen2.5-7B", "--gpus", "8", "--zero", "3", *flags).stdout
 
 
 @pytest.mark.parametrize(

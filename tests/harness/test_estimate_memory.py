@@ -29,22 +29,41 @@ PPO = Setup(objective="ppo", kl=True, gpus=8)
         pytest.param(MODEL, PPO, (238, 91.0, 66.5, 29.8), id="PPO with a rule: actor, critic, reference"),
         pytest.param(MODEL, replace(PPO, reward_model=True), (252, 105, 80.5, 31.5), id="PPO with a reward model"),
         pytest.param(
-            replace(QWEN, stated=7_000_000_000), replace(SFT, method="lora"), (14.6, 14.2, 14.1, 1.8), id="LoRA rank 16"
+            replace(QWEN, stated=7_000_000_000), replace(SFT, method="lora"), (14.6, 14.2, 14.2, 1.8), id="LoRA rank 16"
         ),
         pytest.param(QWEN, replace(SFT, method="qlora"), (6.2, 5.8, 5.7, 0.8), id="QLoRA rank 16"),
     ],
 )
 def test_states_of_7b_on_8_gpus(model: Architecture, setup: Setup, expected: tuple[float, ...]) -> None:
     found = [memory.per_gpu(model, replace(setup, zero=stage)).states / GB for stage in range(4)]
-    assert found == pytest.approx(expected, abs=0.06)
+    # One digit, 5 rounded up; LoRA under ZeRO-2 is 14.15: 2 N + (2 + 14 / 8) * 40.4 M.
+    assert found == pytest.approx(expected, abs=0.0501)
 
 
-def test_grpo_saves_a_third_of_ppos_peak_beside_a_colocated_engine() -> None:
-    ppo = memory.per_gpu(MODEL, replace(PPO, reward_model=True, zero=3)).total
-    grpo = memory.per_gpu(MODEL, replace(DPO, objective="grpo", zero=3)).total
+@pytest.mark.parametrize(
+    ("share", "reward_model", "peaks", "saved"),
+    [
+        pytest.param(0.3, True, (63.5, 43.8), 0.31, id="reward model, an engine of 24 GB"),
+        pytest.param(0.3, False, (61.8, 43.8), 0.29, id="reward by rule"),
+        pytest.param(0.5, True, (79.5, 59.8), 0.25, id="an engine of 40 GB"),
+    ],
+)
+def test_grpo_saves_a_third_of_ppos_peak_beside_a_colocated_engine(
+    share: float, reward_model: bool, peaks: tuple[float, float], saved: float
+) -> None:
+    divided = replace(PPO, zero=3, engine_share=share)
+    ppo = memory.per_gpu(MODEL, replace(divided, reward_model=reward_model)).total
+    grpo = memory.per_gpu(MODEL, replace(divided, objective="grpo")).total
     # The gathered layers of ZeRO-3 are a GB that the rule of thumb leaves out.
-    assert (ppo / GB, grpo / GB) == pytest.approx((63.5 + 0.9, 43.8 + 0.9), abs=0.2)
-    assert 1 - grpo / ppo == pytest.approx(0.31, abs=0.01)
+    assert (ppo / GB, grpo / GB) == pytest.approx([peak + 0.9 for peak in peaks], abs=0.2)
+    assert 1 - grpo / ppo == pytest.approx(saved, abs=0.01)
+
+
+def test_plain_data_parallelism_reduces_a_second_copy_of_the_gradients() -> None:
+    one, two = (memory.per_gpu(MODEL, Setup(objective="sft", gpus=gpus, accumulation=2)) for gpus in (1, 2))
+    assert two.activations - one.activations == one.gradients
+    assert memory.buckets(MODEL, Setup(gpus=2, zero=1)) == 0
+    assert memory.buckets(QWEN, Setup(gpus=2, method="lora")) == 2 * QWEN.adapter(16)
 
 
 def test_an_adapter_needs_no_second_copy_as_reference() -> None:
@@ -73,11 +92,11 @@ def test_bytes_of_a_parameter(precision: Any, states: tuple[int, int, int]) -> N
     st.booleans(),
 )
 def test_laws(objective: Any, method: Any, stage: int, gpus: int, kl: bool) -> None:
-    """The parts are the total; another ZeRO stage or GPU costs no more memory than ZeRO-3's gathered layers."""
+    """The parts are the total; another ZeRO stage or GPU costs no more memory than the buffers to talk over."""
     setup = Setup(objective=objective, method=method, zero=stage, gpus=gpus, kl=kl, accumulation=2)
     found = memory.per_gpu(MODEL, setup)
-    # What ZeRO-3 gathers for a moment is the price of dividing; it is paid once, whatever the number of GPUs.
-    price = memory.gathered(MODEL, replace(setup, zero=3, gpus=2))
+    # What ZeRO-3 gathers for a moment, and buckets, are the price of dividing; it is paid once, for any number of GPUs.
+    price = memory.gathered(MODEL, replace(setup, zero=3, gpus=2)) + memory.buckets(MODEL, replace(setup, gpus=2))
     assert found.total == pytest.approx(sum(asdict(found).values()))
     assert min(asdict(found).values()) >= 0
     assert memory.per_gpu(MODEL, replace(setup, gpus=gpus + 1)).total <= found.total + price
