@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import cache, tiny
+from harness import advice, cache, tiny
 from harness.config import DataConfig, ModelConfig
 
 Progress = Callable[[int, int], None]
@@ -71,7 +71,9 @@ def _downloaded(name: str) -> Path:
     except HFValidationError as error:
         raise SourceError(f"{name}: neither a folder nor a hub id; give a model folder, owner/name or tiny") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise SourceError(f"{name}: no such folder, and not to be had from the hub ({type(error).__name__})") from error
+        raise SourceError(
+            f"{name}: no such folder, and not to be had from the hub ({type(error).__name__}); {advice.HUB}"
+        ) from error
 
 
 def data(name: str, paths: list[Path]) -> DataConfig:

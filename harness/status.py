@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
-from harness import whole
+from harness import advice, whole
 
 State = Literal["running", "done", "failed", "interrupted"]
 FILE = "status.json"
@@ -22,7 +22,6 @@ PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft")
 LOG = "log.txt"
 LOG_LINES = 20
 LOG_CHARACTERS = 300
-SMALLER = "lower train.micro_batch (optimizer.micro_batch of a single run), or run fewer cells at a time by --jobs"
 
 
 @dataclass
@@ -90,12 +89,8 @@ class StatusFile:
 
 
 def _named(error: BaseException) -> tuple[str, str]:
-    """Type and first line of the message; running out of memory has one name, whoever ran out, and says what helps."""
-    message = next(iter(str(error).splitlines()), "")
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"MemoryError", "OutOfMemoryError"} or "can't allocate memory" in message:
-        return "OutOfMemory", f"{message or 'no memory left'}; {SMALLER}"
-    return type(error).__name__, message
+    """Type and first line of the message; what people meet has one name, whoever met it, and says what helps."""
+    return advice.told(error) or (type(error).__name__, next(iter(str(error).splitlines()), ""))
 
 
 def describe(folder: Path, kind: str, message: str, step: int | None) -> dict[str, Any]:

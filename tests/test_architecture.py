@@ -11,10 +11,12 @@ ROOT = Path(__file__).parents[1]
 # A room may import itself and what stands to its right; leaves may be imported by all.
 ORDER = ("harness.cli", "ablations", "harness.trainers", "evals", "rewards")
 LEAVES = {
+    "harness.advice",
     "harness.config",
     "harness.chat",
     "harness.threads",
     "harness.cache",
+    "harness.kernel",
     "harness.nearest",
     "harness.status",
     "harness.trackers",

@@ -21,7 +21,7 @@ def named(name: str, cluster: str, jobs: int, environment: Mapping[str, str]) ->
 
         return Ray(jobs, environment, cluster)
     if name == "slurm":
-        from ablations.executors.slurm import Slurm, settings
+        from ablations.executors.slurm import Settings, Slurm, settings
 
-        return Slurm(jobs, environment, settings(cluster))
+        return Slurm(jobs, environment, settings(cluster, Settings))
     raise ExecutorUnavailable(f"there is no executor {name}; give local, ray or slurm")

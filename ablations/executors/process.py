@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ablations.executors import End, memory
-from harness import status
+from ablations.executors import End
+from harness import advice, kernel, status
 
 POLL_SECONDS = 0.25
 STOP_SECONDS = 25.0
@@ -36,7 +36,7 @@ class Process:
         self.environment = {**environment, status.LAUNCHER: str(os.getpid())}
         self.process: subprocess.Popen[bytes] | None = None
         self.asked = False
-        self.kills = memory.kills()
+        self.kills = kernel.kills()
         self.lock = (folder / ".attempt.lock").open("ab")
         self.poll()
 
@@ -116,12 +116,7 @@ class Process:
         if self.asked:
             status.record(self.folder, "interrupted", None)
             return
-        if code == -signal.SIGKILL and memory.kills() > self.kills:
-            kind, why = "OutOfMemory", f"killed by SIGKILL because memory ran out; {status.SMALLER}"
-        elif code < 0:
-            kind, why = "ProcessDied", f"killed by {signal.Signals(-code).name}"
-        else:
-            kind, why = "ProcessDied", f"ended with exit code {code}"
+        kind, why = advice.ended(code, status.tail(self.folder), kernel.kills() > self.kills)
         status.record(self.folder, "failed", status.describe(self.folder, kind, why, told.get("step")))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ablations.executors import End, ExecutorUnavailable, NotStarted, process
 from ablations.executors.local import VISIBLE
-from harness import status
+from harness import advice, status
 
 MISSING = "the ray executor needs Ray: pip install 'reward-harness[ray]'"
 # Nothing but exit news goes through it; Ray takes no less.
@@ -77,7 +77,7 @@ class Task:
         except exceptions.TaskCancelledError:
             return End()
         except exceptions.OutOfMemoryError:
-            text = f"ended by Ray because its node ran out of memory; {status.SMALLER}"
+            text = f"ended by Ray because its node ran out of memory; {advice.SMALLER}"
             step = status.read(self.folder).get("step")
             status.record(self.folder, "failed", status.describe(self.folder, "OutOfMemory", text, step))
         except exceptions.RayTaskError as error:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -32,13 +32,16 @@ class Settings(Table):
     mem_gb: float | None = Field(default=None, gt=0)
 
 
-def settings(text: str) -> Settings:
+Kind = TypeVar("Kind", bound=Settings)
+
+
+def settings(text: str, kind: type[Kind]) -> Kind:
     """From `partition=gpu,timeout_min=240,gpus_per_node=1`. Raises `ExecutorUnavailable`."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     try:
-        return Settings.model_validate({key.strip(): value.strip() for key, _, value in pairs})
+        return kind.model_validate({key.strip(): value.strip() for key, _, value in pairs})
     except ValidationError as error:
-        known = ", ".join(field.alias or name for name, field in Settings.model_fields.items())
+        known = ", ".join(field.alias or name for name, field in kind.model_fields.items())
         bad = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ExecutorUnavailable(f"slurm: {bad}; give KEY=VALUE of {known}") from error
 

@@ -8,7 +8,7 @@ from ablations.live.progress import Progress, Reading, number
 from evals.statistics import wilson
 
 UNKNOWN = "-"
-REASON = 160
+REASON = 400
 ORDER = ("done", "running", "failed", "interrupted", "pending")
 WORDS = {"pending": "waiting"}
 

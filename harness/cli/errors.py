@@ -6,6 +6,9 @@ from collections.abc import Iterator
 import typer
 from pydantic import ValidationError
 
+from harness import advice
+
+FAILED = 1
 BAD_INPUT = 2
 
 
@@ -15,7 +18,10 @@ class BadRequest(ValueError):
 
 @contextlib.contextmanager
 def told(*kinds: type[Exception]) -> Iterator[None]:
-    """Turns the named exceptions, and settings that do not validate, into lines on stderr and exit code 2."""
+    """Turns the named exceptions, and settings that do not validate, into lines on stderr and exit code 2.
+
+    What the machine ran out of, or does not allow, is a line with its fix as well, and exit code 1.
+    """
     expected: tuple[type[Exception], ...] = (*kinds, ValidationError)
     try:
         yield
@@ -23,6 +29,11 @@ def told(*kinds: type[Exception]) -> Iterator[None]:
         for line in lines(error):
             typer.echo(f"error: {line}", err=True)
         raise typer.Exit(BAD_INPUT) from error
+    except Exception as error:
+        if (known := advice.told(error)) is None:
+            raise
+        typer.echo(f"error: {': '.join(known)}", err=True)
+        raise typer.Exit(FAILED) from error
 
 
 @contextlib.contextmanager

@@ -33,6 +33,11 @@ class Recipe(Settings):
 
 def read(file: Path, changes: Sequence[str]) -> Recipe:
     """The file with `KEY=VALUE` changes over it. Raises `BadRecipe`, or pydantic's `ValidationError`."""
+    return Recipe.model_validate(unchecked(file, changes))
+
+
+def unchecked(file: Path, changes: Sequence[str]) -> dict[str, Any]:
+    """The same before it is checked. Raises `BadRecipe`."""
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -41,7 +46,7 @@ def read(file: Path, changes: Sequence[str]) -> Recipe:
         raise BadRecipe(f"{file}: not TOML: {error}") from error
     for change in changes:
         _apply(table, change)
-    return Recipe.model_validate(table)
+    return table
 
 
 def _apply(table: dict[str, Any], change: str) -> None:

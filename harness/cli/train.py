@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from harness.cli.errors import told
-from harness.cli.recipe import BadRecipe, read, resolved
+from harness.cli.placement import Flags, placed
+from harness.cli.recipe import BadRecipe, resolved
 from harness.training import METHODS, TrainRun
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from harness.launch.placement import Placement
 
 FAILED = 1
 INTERRUPTED = 130
@@ -33,6 +36,21 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run. Default: results/train/NAME-OF-THE-FILE.")
     ] = None,
+    launcher: Annotated[
+        Literal["torchrun", "accelerate"], typer.Option("--launch", help="Who starts several processes.")
+    ] = "torchrun",
+    processes: Annotated[
+        int | None, typer.Option(help="On all machines together. Default: the file's, else a hostfile's slots.", min=1)
+    ] = None,
+    zero: Annotated[
+        int | None, typer.Option(help="What they divide: ZeRO stage 1 to 3, or 0 for nothing (DDP).", min=0, max=3)
+    ] = None,
+    hostfile: Annotated[
+        Path | None, typer.Option(help="Machines to start on over ssh, `host slots=N` a line; this one first.")
+    ] = None,
+    slurm: Annotated[
+        str | None, typer.Option(help="Submit it as a job, as nodes=2,partition=gpu,gpus_per_node=8,timeout_min=600.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines; progress goes to stderr.")] = False,
 ) -> None:
     """Train a model, by supervised fine-tuning, on preferences, or with a registered reward; or a process reward model.
@@ -40,6 +58,8 @@ def train(
     Interrupted or killed, the same command goes on from the last checkpoint; of a finished run it tells the result.
 
     Example: harness train grpo --config examples/grpo-tiny.toml --set grpo.objective=dapo
+
+    Example: harness train sft --config examples/sft-7b.toml --launch accelerate --zero 3 --hostfile hosts
     """
     from filelock import FileLock, Timeout
     from rich.console import Console
@@ -47,27 +67,32 @@ def train(
     from evals.data import DataError
     from harness import launch, status
     from harness.chat import OtherTemplate
+    from harness.cli.job import submitted
     from harness.cli.request import base_progress
+    from harness.launch.placement import NotPlaceable
     from harness.sources import SourceError
     from rewards import RewardError
 
     errors = Console(stderr=True)
     folder = out or Path("results") / "train" / config.stem
-    with told(BadRecipe, DataError, OtherTemplate, RewardError, SourceError):
+    with told(BadRecipe, DataError, NotPlaceable, OtherTemplate, RewardError, SourceError):
         chosen = next((known for known in METHODS if known == method), None)
         if chosen is None:
             raise BadRecipe(f"{method}: give {', '.join(METHODS)}")
-        recipe = read(config, override or [])
+        place = placed(config, override or [], Flags(launcher, processes, zero, hostfile, slurm))
         with base_progress(errors) as progress:
-            run = resolved(chosen, recipe, progress)
+            run = resolved(chosen, place.recipe, progress)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(folder / ".lock", timeout=0):
                 lay(folder, run)
                 if status.read(folder).get("state") != "done":
-                    ready(folder, run)
+                    if place.job:
+                        typer.echo(submitted(folder, run, place.placement.launcher, place.job, as_json))
+                        return
+                    ready(folder, run, place.placement)
                     with watching(errors, run.optimizer.steps) as watch:
-                        launch.start(folder, run, watch)
+                        launch.start(folder, run, watch, place.placement)
         except Timeout as error:
             raise BadRecipe(f"{folder} is being trained by another process; wait for it, or give --out") from error
         except KeyboardInterrupt:
@@ -79,11 +104,12 @@ def train(
         raise typer.Exit(FAILED)
 
 
-def ready(folder: Path, run: TrainRun) -> None:
-    """Raises `BadRecipe` where the disk or the memory here cannot hold the run to its end."""
+def ready(folder: Path, run: TrainRun, place: "Placement") -> None:
+    """Raises `BadRecipe` where the disk, or the memory of this machine, cannot hold the run to its end."""
     from harness.doctor import preflight
 
-    problems = preflight.of_run(run, folder, run.shard.processes)
+    here = 0 if place.hosts else run.shard.processes // (place.nodes or 1)
+    problems = preflight.of_run(run, folder, here)
     if problems:
         raise BadRecipe("\n".join(problems))
 

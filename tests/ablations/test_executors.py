@@ -145,7 +145,7 @@ def test_a_job_of_slurm_has_no_more_threads_than_cpus(monkeypatch: pytest.Monkey
 
 
 def test_settings_of_slurm_are_those_of_submitit() -> None:
-    asked = settings("partition=gpu, timeout_min=240,gpus_per_node=1,mem_gb=16")
+    asked = settings("partition=gpu, timeout_min=240,gpus_per_node=1,mem_gb=16", Settings)
     assert asked == Settings(partition="gpu", timeout_min=240, gpus_per_node=1, mem_gb=16.0)
     assert asked.model_dump(exclude_none=True) == {
         "slurm_partition": "gpu",

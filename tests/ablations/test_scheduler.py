@@ -16,10 +16,10 @@ import pytest
 from pretend_cell import STEPS, Pretend
 
 from ablations import run
-from ablations.executors import End, memory, process
+from ablations.executors import End, process
 from ablations.executors.local import Local
 from ablations.run import CellRun
-from harness import status
+from harness import kernel, status
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -104,7 +104,7 @@ def test_sigkill_with_a_grown_counter_is_a_lack_of_memory(
     local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = iter([4, 5])
-    monkeypatch.setattr(memory, "kills", lambda: next(numbers))
+    monkeypatch.setattr(kernel, "kills", lambda: next(numbers))
     bad = cell(tmp_path / "bad", "dies")
     run.run([bad], local, quiet)
     assert bad.status["error"]["type"] == "OutOfMemory"
@@ -128,10 +128,10 @@ def test_the_kernel_counts_kills(
     (tmp_path / "cgroup").write_text(membership)
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(text)
-    monkeypatch.setattr(memory, "MEMBERSHIP", tmp_path / "cgroup")
-    monkeypatch.setattr(memory, "CGROUPS", tmp_path)
-    monkeypatch.setattr(memory, "MACHINE", tmp_path / "vmstat")
-    assert memory.kills() == kills
+    monkeypatch.setattr(kernel, "MEMBERSHIP", tmp_path / "cgroup")
+    monkeypatch.setattr(kernel, "CGROUPS", tmp_path)
+    monkeypatch.setattr(kernel, "MACHINE", tmp_path / "vmstat")
+    assert kernel.kills() == kills
 
 
 def test_a_cell_whose_config_cannot_be_written_fails_alone(local: Local, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from transformers import TrainingArguments
 
 from benchmarks.overlay import overlay
-from harness import launch, threads
+from harness import advice, launch, threads
 from harness.trainers import checkpoints, loop, sharding
 from harness.training import CheckpointConfig, OptimizerConfig, ShardConfig, TrainRun
 
@@ -189,7 +189,7 @@ def test_a_divided_run_goes_on_where_one_of_its_processes_was_killed(
         told["error"].items()
         >= {
             "type": "ProcessDied",
-            "message": "process 1 of 2 was killed by SIGKILL; the same command goes on from the last checkpoint",
+            "message": f"process 1 of 2 was killed by SIGKILL; {advice.GOES_ON}",
         }.items()
     )
     assert 20 <= told["step"] < 60
@@ -222,4 +222,4 @@ def _parent(process: int) -> int | None:
 
 def _runs(process: int) -> bool:
     path = Path("/proc") / str(process) / "cmdline"
-    return path.is_file() and launch.MODULE.encode() in path.read_bytes()
+    return path.is_file() and TrainRun.module.encode() in path.read_bytes()

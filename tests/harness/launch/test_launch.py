@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
-from harness import launch, status
+from harness import advice, launch, status
+from harness.launch import endings
+from harness.launch.placement import Host, Placement
+from harness.launch.session import Launcher, Session
 from harness.training import ShardConfig, TrainRun
 
 SAYS = """
@@ -30,8 +33,8 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def write(text: str) -> None:
         (tmp_path / "a_run.py").write_text(SAYS + dedent(text))
-        monkeypatch.setattr(launch, "MODULE", "a_run")
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(launch.__file__).parents[1])]))
+        monkeypatch.setattr(TrainRun, "module", "a_run")
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(launch.__file__).parents[2])]))
 
     return write
 
@@ -53,11 +56,11 @@ def test_a_run_that_ends_well_is_watched_and_gives_zero(script: Any, run: TrainR
     ("text", "kind", "message"),
     [
         pytest.param('file.failed(ValueError("no\\nmore"))\nsys.exit(1)', "ValueError", "no", id="it says so"),
-        pytest.param("sys.exit(3)", "ProcessDied", launch.SILENT, id="without a word"),
+        pytest.param("sys.exit(3)", "ProcessDied", "the process ended with exit code 3", id="without a word"),
         pytest.param(
             "file.say(step=4)\nos.kill(os.getpid(), signal.SIGKILL)",
             "ProcessDied",
-            "the process was killed by SIGKILL; the same command goes on from the last checkpoint",
+            f"the process was killed by SIGKILL; {advice.GOES_ON}",
             id="killed",
         ),
     ],
@@ -123,7 +126,7 @@ def test_a_killed_command_leaves_no_run_behind(script: Any, run: TrainRun, tmp_p
         from harness import launch
         from harness.training import TrainRun
 
-        launch.MODULE = "a_run"
+        TrainRun.module = "a_run"
         folder = Path(sys.argv[1])
         launch.start(folder, TrainRun.read(folder / "config.toml"))
     """
@@ -145,11 +148,24 @@ def _alive(process: int) -> bool:
     return path.is_file() and path.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_several_processes_are_started_by_torchrun(run: TrainRun, tmp_path: Path) -> None:
-    assert launch.command(tmp_path, run) == [sys.executable, "-m", launch.MODULE, str(tmp_path)]
-    two = run.model_copy(update={"shard": ShardConfig(processes=2)})
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    assert launch.command(tmp_path, two) == [sys.executable, "-m", *torchrun, launch.MODULE, str(tmp_path)]
+@pytest.mark.parametrize(
+    ("processes", "placement", "seats"),
+    [
+        pytest.param(1, Placement(), [[]], id="one process needs no torchrun"),
+        pytest.param(2, Placement(), [["--standalone", "--nproc-per-node", "2"]], id="one machine"),
+        pytest.param(2, Placement(hosts=(Host("a", 2),)), [["--standalone", "--nproc-per-node", "2"]], id="one host"),
+    ],
+)
+def test_what_is_executed_on_one_machine(
+    run: TrainRun, tmp_path: Path, processes: int, placement: Placement, seats: list[list[str]]
+) -> None:
+    several = run.model_copy(update={"shard": ShardConfig(processes=processes)})
+    torchrun = ["-m", "torch.distributed.run"] if processes > 1 else []
+    own = ["-m", "harness.trainers.run", str(tmp_path)]
+    expected = [[sys.executable, *torchrun, *seat, *own] for seat in seats]
+    found = launch.launchers(tmp_path, several, placement)
+    assert [launcher.arguments for launcher in found] == expected
+    assert not any(launcher.guarded for launcher in found)
 
 
 SUMMARY = """
@@ -169,19 +185,45 @@ Root Cause (first observed failure):
 """
 
 
+TWO_HOSTS = Placement(hosts=(Host("a"), Host("b")))
+
+
 @pytest.mark.parametrize(
-    ("root", "other", "names"),
+    ("root", "other", "placement", "names"),
     [
-        pytest.param(1, -9, "process 1 of 2 was killed by SIGKILL", id="the other failed because of it"),
-        pytest.param(-9, -15, "process 0 of 2 was killed by SIGKILL", id="torchrun ended the other"),
-        pytest.param(1, -15, None, id="an error of its own"),
-        pytest.param(1, 1, None, id="both failed"),
+        pytest.param(1, -9, Placement(), "process 1 of 2 was killed by SIGKILL", id="the other failed because of it"),
+        pytest.param(-9, -15, Placement(), "process 0 of 2 was killed by SIGKILL", id="torchrun ended the other"),
+        pytest.param(-11, 1, TWO_HOSTS, "process 0 of 2, on a, was killed by SIGSEGV", id="the first of two machines"),
+        pytest.param(1, -9, TWO_HOSTS, "process 1 of 2, on b, was killed by SIGKILL", id="the second of two machines"),
+        pytest.param(1, -9, Placement(nodes=2), "process 1 of 2, on localhost, was killed by SIGKILL", id="a node"),
+        pytest.param(1, -15, Placement(), None, id="an error of its own"),
+        pytest.param(1, 1, Placement(), None, id="both failed"),
     ],
 )
-def test_of_several_the_one_that_was_killed_is_named(run: TrainRun, root: int, other: int, names: str | None) -> None:
+def test_of_several_the_one_that_was_killed_is_named(
+    run: TrainRun, tmp_path: Path, root: int, other: int, placement: Placement, names: str | None
+) -> None:
     two = run.model_copy(update={"shard": ShardConfig(processes=2)})
-    found = launch._death(two, 1, SUMMARY.format(root=root, other=other))
-    assert found == (names and f"{names}; the same command goes on from the last checkpoint")
+    ended = ended_session(tmp_path, SUMMARY.format(root=root, other=other))
+    found = endings.killed(two, placement, ended, by_kernel=False)
+    assert found == (names and ("ProcessDied", f"{names}; {advice.GOES_ON}"))
+
+
+def ended_session(folder: Path, says: str) -> Session:
+    """A session of one process that prints something and fails."""
+    code = f"import sys; print({says!r}); sys.exit(1)"
+    with Session([Launcher([sys.executable, "-c", code])], folder / "log.txt") as session:
+        while not session.over():
+            time.sleep(0.05)
+    return session
+
+
+def test_a_kill_by_the_kernel_is_a_lack_of_memory(run: TrainRun, tmp_path: Path) -> None:
+    two = run.model_copy(update={"shard": ShardConfig(processes=2)})
+    ended = ended_session(tmp_path, SUMMARY.format(root=1, other=-9))
+    kind, message = endings.killed(two, Placement(), ended, by_kernel=True) or ("", "")
+    assert kind == "OutOfMemory"
+    assert message.startswith("process 1 of 2 was killed by SIGKILL because memory ran out; lower ")
 
 
 def test_of_several_processes_the_first_error_stands(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How often the kernel has killed a process here because memory ran out."""
+"""How often the kernel has killed a process here because memory ran out. A leaf."""
 
 from pathlib import Path
 
