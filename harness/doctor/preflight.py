@@ -53,7 +53,8 @@ def space(folder: Path, needed: float, instead: str) -> list[str]:
 def of_run(run: "TrainRun", folder: Path, here: int) -> list[str]:
     """A line for the disk and one for the memory that a run cannot do with; `here` of its processes share this machine.
 
-    Of other machines (`here` is 0) nothing is known but the disk, which they share. Nothing is said where the sizes of the model are not known, or the method is not estimated.
+    Of other machines (`here` is 0) nothing is known but the disk, which they share. Nothing is said either where the
+    sizes of the model are not known, or the method is not estimated.
     """
     from harness.estimate import known
     from harness.estimate.architecture import UnknownArchitecture
