@@ -27,11 +27,8 @@ def _parameters(count: int) -> str:
 
 def _engine(found: Mapping[str, Any]) -> list[str]:
     """What the peaks of a comparison hold besides training."""
-    setup = found["setup"]
-    if setup["rollout"] != "colocated":
-        return []
-    share = setup["engine_share"] * found["gpu_gb"]
-    return [f"Of the peaks of GRPO and PPO, {share:.3g} GB are a vLLM engine on the same GPU (--engine-share)."]
+    beside = found["setup"]["rollout"] == "colocated"
+    return ["The peaks of GRPO and PPO include a vLLM engine on the same GPU (--engine-share)."] if beside else []
 
 
 def assumed(found: Mapping[str, Any]) -> list[str]:
