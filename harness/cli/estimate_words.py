@@ -27,11 +27,8 @@ def _parameters(count: int) -> str:
 
 def _engine(found: Mapping[str, Any]) -> list[str]:
     """What the peaks of a comparison hold besides training."""
-    setup = found["setup"]
-    if setup["rollout"] != "colocated":
-        return []
-    share = setup["engine_share"] * found["gpu_gb"]
-    return [f"Of the peaks of GRPO and PPO, {share:.3g} GB are a vLLM engine on the same GPU (--engine-share)."]
+    beside = found["setup"]["rollout"] == "colocated"
+    return ["The peaks of GRPO and PPO include a vLLM engine on the same GPU (--engine-share)."] if beside else []
 
 
 def assumed(found: Mapping[str, Any]) -> list[str]:
@@ -90,11 +87,16 @@ def _limits(found: Mapping[str, Any]) -> list[str]:
             slowest[each["group"]] = max(each["completion"], slowest.get(each["group"], 0))
     if not slowest:
         return ["Sync is nowhere the longest phase, from 2 to 32 completions a prompt of 64 to 4,096 tokens."]
-    up_to = ", ".join(f"{length:,} tokens at G = {group}" for group, length in sorted(slowest.items()))
+    lengths = {length: [group for group, own in slowest.items() if own == length] for length in slowest.values()}
+    up_to = ", ".join(f"{length:,} tokens at G = {_span(groups)}" for length, groups in lengths.items())
     return [
         f"Sync is the longest phase of short completions in small groups, up to {up_to}; "
         "larger --group, --updates, --bandwidth or --rollout colocated cure it."
     ]
+
+
+def _span(groups: list[int]) -> str:
+    return f"{groups[0]} to {groups[-1]}" if len(groups) > 1 else f"{groups[0]}"
 
 
 def _plan(plan: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from harness.estimate.memory import GB
 
 CGROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
-MIB = 1 << 20
+MIB, GIB = 1 << 20, 1 << 30
 ASKED = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
 
 
@@ -45,7 +45,17 @@ def gpus() -> list[int]:
 
 def memory() -> int:
     """Bytes of RAM, or the least that a control group around this process allows."""
-    return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *_limits()])
+    return min([_ram(), *_limits()])
+
+
+def vllm_cache() -> int:
+    """Bytes of keys and values that vLLM's CPU build takes here: what `VLLM_CPU_KVCACHE_SPACE` says, or our default."""
+    said = os.environ.get("VLLM_CPU_KVCACHE_SPACE", "")
+    return GIB * (int(said) if said.isdigit() else max(1, _ram() // 6 // GIB))
+
+
+def _ram() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _limits() -> Iterator[int]:

@@ -7,7 +7,7 @@ gradients too, stage 3 the weights too. Bytes per parameter (weights + gradients
 |---|---|---|
 | `mixed` | 2 + 2 + 12 = 16 (bf16, with fp32 master weights and two moments) | Z1 4 + 12/D, Z2 2 + 14/D, Z3 16/D |
 | `bfloat16` | 2 + 2 + 4 = 8 (everything bf16, torch's AdamW on bf16 weights) | alike |
-| `float32` | 4 + 4 + 8 = 16 | alike |
+| `float32` | 4 + 4 + 8 = 16 | alike, with 4 more for the copy that DeepSpeed updates |
 
 Models that are only read (reference, reward model) cost their weights and are divided by stage 3 alone. The parts add
 up to the peak: memory that two phases use one after the other is counted once, under the phase that comes first.
@@ -29,6 +29,10 @@ GB = 1e9
 NF4_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 # TRL computes the log-probabilities in tiles of tokens x vocabulary and never builds all logits.
 TILE_TOKENS, TILE_VOCABULARY = 4096, 32768
+# What a process holds of vLLM's CPU build once it is imported and settled, as measured.
+VLLM_CODE = 0.6 * GB
+# DeepSpeed's defaults for `reduce_bucket_size` and `stage3_max_live_parameters`, in elements.
+BUCKET, LIVE = 500_000_000, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Setup:
         updates: steps that share one sampling.
         checkpointing: activations are recomputed layer by layer.
         rollout: a vLLM engine on the training GPUs (`colocated`) or on its own, or the training process itself.
-        engine_share: of a GPU's memory for a colocated engine (`vllm_gpu_memory_utilization`, TRL's default 0.3).
+        engine_share: of a GPU's memory for a colocated engine (`vllm_gpu_memory_utilization`, TRL's default 0.3); on a
+            CPU, where the engine's weights come on top, for its keys and values alone (`VLLM_CPU_KVCACHE_SPACE`).
         tensor_parallel: GPUs that share one engine.
         rollout_gpus: GPUs of the `separate` engines.
     """
@@ -141,7 +146,7 @@ def per_gpu(model: Architecture, setup: Setup) -> Memory:
         reference=frozen if needs_reference(setup) else 0.0,
         critic=weights + gradients + optimizer if setup.objective == "ppo" else 0.0,
         reward_model=frozen if setup.reward_model else 0.0,
-        activations=forward_backward + buckets(model, setup) + gathered(model, setup),
+        activations=forward_backward + trained * (buckets(model, setup) + gathered(model, setup)),
         rollout=engine(model, setup, gradients + forward_backward + gathered(model, setup)),
     )
 
@@ -149,7 +154,8 @@ def per_gpu(model: Architecture, setup: Setup) -> Memory:
 def states(model: Architecture, setup: Setup) -> tuple[float, float, float]:
     """Bytes of weights, gradients and optimiser of one trained model on one GPU, frozen base included."""
     gradients = trained_bytes(model, setup)
-    moments = {"mixed": 12, "bfloat16": 4, "float32": 8}[setup.precision] / setup.element
+    # DeepSpeed updates a copy of the weights, in fp32 too; `mixed` counts it among its 12 bytes.
+    moments = {"mixed": 12, "bfloat16": 4, "float32": 12 if sharded(setup) else 8}[setup.precision] / setup.element
     weights = gradients + (base(model, setup) if setup.method != "full" else 0)
     return weights / shards(setup, 3), gradients / shards(setup, 2), gradients * moments / shards(setup, 1)
 
@@ -164,6 +170,11 @@ def base(model: Architecture, setup: Setup) -> float:
     if setup.method == "qlora":
         return model.linear * NF4_BYTES + (model.parameters - model.linear) * setup.element
     return model.parameters * setup.element
+
+
+def sharded(setup: Setup) -> bool:
+    """Whether several GPUs divide anything."""
+    return setup.zero > 0 and setup.gpus > 1
 
 
 def shards(setup: Setup, stage: int) -> int:
@@ -222,16 +233,16 @@ def head(model: Architecture, setup: Setup) -> float:
 
 
 def buckets(model: Architecture, setup: Setup) -> float:
-    """Bytes that plain data parallelism reduces gradients in: a second copy of them, kept from step to step."""
-    return trained_bytes(model, setup) if setup.zero == 0 and setup.gpus > 1 else 0.0
+    """Bytes that gradients are reduced in: by plain data parallelism all at once, by DeepSpeed a bucket at a time."""
+    if setup.gpus == 1:
+        return 0.0
+    whole = trained_bytes(model, setup)
+    return whole if setup.zero == 0 else min(whole, BUCKET * setup.element)
 
 
 def gathered(model: Architecture, setup: Setup) -> float:
-    """Bytes of whole weights that ZeRO-3 holds for a moment: a layer and the next one, or the output projection."""
-    if setup.zero < 3 or setup.gpus == 1:
-        return 0.0
-    layer = (model.parameters - model.embedding) / model.layers
-    return setup.element * max(2 * layer, model.vocab * model.hidden)
+    """Bytes of whole weights that ZeRO-3 keeps from one use to the next; a small model stays whole."""
+    return min(model.parameters, LIVE) * setup.element if setup.zero == 3 and setup.gpus > 1 else 0.0
 
 
 def engine(model: Architecture, setup: Setup, free: float) -> float:
@@ -239,7 +250,8 @@ def engine(model: Architecture, setup: Setup, free: float) -> float:
     if not setup.samples or setup.rollout == "separate":
         return 0.0
     if setup.rollout == "colocated":
-        return setup.engine_share * setup.gpu.memory_gb * GB
+        share = setup.engine_share * setup.gpu.memory_gb * GB
+        return share + (model.parameters * setup.element + VLLM_CODE if setup.gpu.is_cpu else 0)
     rows = setup.sampled // setup.gpus
     return max(0.0, whole(model, setup) + rows * setup.sequence * model.kv_bytes(setup.element) - free)
 

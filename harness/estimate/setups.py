@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.estimate import hardware
-from harness.estimate.memory import Setup
+from harness.estimate import hardware, machine
+from harness.estimate.memory import GB, Setup
 
 DEFAULTS: dict[str, Any] = {
     "objective": "grpo",
@@ -16,10 +16,11 @@ DEFAULTS: dict[str, Any] = {
     "micro_batch": 4,
     "group": 8,
     "updates": 1,
-    "engine_share": 0.3,
     "tensor_parallel": 1,
     "reward_model": False,
 }
+# Of a GPU, as TRL and `harness train` have it.
+ENGINE_SHARE = 0.3
 # Rows of a step where nobody says.
 BATCH = 256
 
@@ -31,7 +32,8 @@ class BadSetup(ValueError):
 def setup(told: Mapping[str, Any], gpu: hardware.Accelerator) -> Setup:
     """Fills in what nobody said or depends on something else, and checks what goes together. Raises `BadSetup`."""
     rollout = "transformers" if gpu.is_cpu else "colocated"
-    said = {**DEFAULTS, "rollout": rollout, **told}
+    share = machine.vllm_cache() / GB / gpu.memory_gb if gpu.is_cpu else ENGINE_SHARE
+    said = {**DEFAULTS, "rollout": rollout, "engine_share": share, **told}
     gpus, micro, sequence = said["gpus"], said["micro_batch"], said["sequence"]
     width = gpus * micro
     batch = said.get("batch") or max(width, BATCH // width * width)

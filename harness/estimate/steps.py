@@ -133,7 +133,8 @@ def concurrency(model: Architecture, setup: Setup) -> int:
     if setup.rollout == "transformers":
         return max(1, int(shared))
     share = setup.engine_share if setup.rollout == "colocated" else OWN_SHARE
-    pool = share * setup.gpu.memory_gb * GB * setup.tensor_parallel - model.parameters * setup.element
+    weights = 0 if setup.gpu.is_cpu else model.parameters * setup.element
+    pool = share * setup.gpu.memory_gb * GB * setup.tensor_parallel - weights
     room = int(pool // (setup.sequence * model.kv_bytes(setup.element)))
     return max(0, min(max(1, int(shared)), room))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.estimate import known, largest, memory
+from harness.estimate import known, largest, memory, setups, steps
 from harness.estimate.architecture import Architecture, from_config, from_sizes
 from harness.estimate.hardware import ACCELERATORS, UnknownAccelerator, accelerator
 from harness.estimate.memory import GB, Setup
@@ -54,16 +54,44 @@ def test_grpo_saves_a_third_of_ppos_peak_beside_a_colocated_engine(
     divided = replace(PPO, zero=3, engine_share=share)
     ppo = memory.per_gpu(MODEL, replace(divided, reward_model=reward_model)).total
     grpo = memory.per_gpu(MODEL, replace(divided, objective="grpo")).total
-    # The gathered layers of ZeRO-3 are a GB that the rule of thumb leaves out.
-    assert (ppo / GB, grpo / GB) == pytest.approx([peak + 0.9 for peak in peaks], abs=0.2)
-    assert 1 - grpo / ppo == pytest.approx(saved, abs=0.01)
+    # Buckets and gathered weights of ZeRO-3 are 3 GB for a trained model that the rule of thumb leaves out.
+    assert (ppo / GB, grpo / GB) == pytest.approx((peaks[0] + 6, peaks[1] + 3), abs=0.2)
+    assert 1 - (grpo / GB - 3) / (ppo / GB - 6) == pytest.approx(saved, abs=0.01)
+    assert 1 - grpo / ppo == pytest.approx(saved, abs=0.03)
 
 
-def test_plain_data_parallelism_reduces_a_second_copy_of_the_gradients() -> None:
-    one, two = (memory.per_gpu(MODEL, Setup(objective="sft", gpus=gpus, accumulation=2)) for gpus in (1, 2))
-    assert two.activations - one.activations == one.gradients
-    assert memory.buckets(MODEL, Setup(gpus=2, zero=1)) == 0
-    assert memory.buckets(QWEN, Setup(gpus=2, method="lora")) == 2 * QWEN.adapter(16)
+@pytest.mark.parametrize(
+    ("zero", "expected"),
+    [
+        pytest.param(0, 14.0, id="DDP: a second copy of the gradients"),
+        pytest.param(1, 1.0, id="ZeRO-1: a bucket of 5e8"),
+        pytest.param(2, 1.0, id="ZeRO-2"),
+        pytest.param(3, 3.0, id="ZeRO-3: and 1e9 weights that stay gathered"),
+    ],
+)
+def test_what_several_gpus_need_to_talk_over(zero: int, expected: float) -> None:
+    one, two = (memory.per_gpu(MODEL, Setup(objective="sft", gpus=gpus, zero=zero, accumulation=2)) for gpus in (1, 2))
+    assert (two.activations - one.activations) / GB == pytest.approx(expected)
+
+
+def test_small_models_and_adapters_fill_no_bucket() -> None:
+    small, adapter = known.find("HuggingFaceTB/SmolLM2-135M"), Setup(gpus=2, method="lora")
+    assert memory.gathered(small, Setup(gpus=2, zero=3)) == 2 * small.parameters
+    assert memory.buckets(QWEN, adapter) == memory.buckets(QWEN, replace(adapter, zero=2)) == 2 * QWEN.adapter(16)
+
+
+def test_deepspeed_updates_a_copy_of_the_weights_in_fp32_too() -> None:
+    found = memory.per_gpu(MODEL, Setup(objective="sft", precision="float32", gpus=2, zero=1))
+    assert found.optimizer == 12 * MODEL.parameters / 2
+
+
+def test_vllm_on_a_cpu_takes_its_cache_and_its_weights_on_top(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "3")
+    setup = setups.setup({"rollout": "colocated"}, ACCELERATORS["cpu"])
+    model = known.find("HuggingFaceTB/SmolLM2-135M")
+    # As measured: a process that held 0.49 GB before vLLM was imported held 4.86 GB after sampling.
+    assert memory.per_gpu(model, setup).rollout / GB == pytest.approx(4.86 - 0.49, rel=0.02)
+    assert steps.concurrency(model, setup) == int(3 * 2**30 // (setup.sequence * model.kv_bytes(4)))
 
 
 def test_an_adapter_needs_no_second_copy_as_reference() -> None:
@@ -96,7 +124,9 @@ def test_laws(objective: Any, method: Any, stage: int, gpus: int, kl: bool) -> N
     setup = Setup(objective=objective, method=method, zero=stage, gpus=gpus, kl=kl, accumulation=2)
     found = memory.per_gpu(MODEL, setup)
     # What ZeRO-3 gathers for a moment, and buckets, are the price of dividing; it is paid once, for any number of GPUs.
-    price = memory.gathered(MODEL, replace(setup, zero=3, gpus=2)) + memory.buckets(MODEL, replace(setup, gpus=2))
+    models = 2 if objective == "ppo" else 1
+    buffers = memory.buckets(MODEL, replace(setup, gpus=2)) + memory.buckets(MODEL, replace(setup, gpus=2, zero=1))
+    price = models * (buffers + memory.gathered(MODEL, replace(setup, zero=3, gpus=2)))
     assert found.total == pytest.approx(sum(asdict(found).values()))
     assert min(asdict(found).values()) >= 0
     assert memory.per_gpu(MODEL, replace(setup, gpus=gpus + 1)).total <= found.total + price
@@ -171,7 +201,8 @@ def test_a_sampler_in_the_process_gathers_what_zero_3_divides() -> None:
     divided = Setup(gpus=8, zero=3, rollout="transformers")
     free = memory.per_gpu(MODEL, divided)
     cache = divided.micro_batch * divided.sequence * MODEL.kv_bytes(2)
-    assert free.rollout == pytest.approx(14e9 + cache - free.gradients - free.activations)
+    kept = memory.buckets(MODEL, divided)
+    assert free.rollout == pytest.approx(14e9 + cache - free.gradients - (free.activations - kept))
     assert memory.whole(MODEL, replace(divided, zero=2)) == 0
 
 

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sft-full", "sft-lora", "grpo"])
+@pytest.mark.parametrize("name", ["sft-full", "sft-lora", "grpo", "sft-full-ddp"])
 def test_the_peak_is_predicted_within_15_percent(folder: Path, name: str) -> None:
     case: Case = replace(CASES[name], micro=2, tokens=128, completion=16)
     found = actual(folder, case)
