@@ -70,7 +70,7 @@ def judged(names: Sequence[str], deep: bool) -> "list[Verdict]":
 
     from harness.doctor import capabilities
 
-    asked = capabilities.named(names)
+    asked = capabilities.named(names or capabilities.CAPABILITIES)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not (deep and console.is_terminal)) as bar:
         task = bar.add_task("importing", total=len(asked))

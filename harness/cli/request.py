@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 # What a cell writes besides the trained weights: records, its log, a share of the figures.
 RECORDS_BYTES = 20_000_000
 CONTROLS = ("random", "format_only")
+# What a setting of `harness train` is in a study.
+IN_A_STUDY = {
+    "optimizer.micro_batch": "train.micro_batch",
+    "grpo.max_new_tokens": "train.max_new_tokens",
+    "grpo.kl": "train.beta",
+    "adapter.kind to lora": "model.lora_rank to 16",
+}
 # Of a model that has yet to be made.
 UNMADE = "unmade"
 
@@ -230,14 +237,20 @@ def check(plan: "Plan", folder: Path, problems: Problems) -> None:
     """Adds what keeps the plan from running to `problems`: settings, data, templates, packages, disk."""
     from evals.data import DataError
     from harness.doctor import preflight
+    from harness.trainers.cells import training
 
-    problems += preflight.refused(["cpu"])
+    needs = {"cpu"}
     # By data set and sizes; those of the preset where the settings leave no run.
     sizes: dict[tuple[str, int, int], DataConfig] = {}
     for place in plan.rows(plan.seeds[0]):
         # Whatever a run cannot be is a `ValueError`: a setting, an objective, a size.
         with noted(problems, ValueError):
             run = plan.cell(*place).run
+            trained = training(run)
+            needs.update(preflight.of_training(trained))
+            problems += [
+                line for line in map(_in_a_study, preflight.memory(trained, 1).refused) if line not in problems
+            ]
             sizes[run.data.fingerprint, run.evaluation.dev_items, run.train.prompts_per_step] = run.data
     sizes = sizes or {
         (data.fingerprint, start.evaluation.dev_items, start.train.prompts_per_step): data
@@ -248,9 +261,17 @@ def check(plan: "Plan", folder: Path, problems: Problems) -> None:
         with noted(problems, DataError):
             if fingerprint != UNMADE:
                 check_data(data, dev_items, prompts)
+    problems[:0] = preflight.refused(sorted(needs))
     check_templates(plan, problems)
     with noted(problems, BadRequest):
         check_space(folder, plan)
+
+
+def _in_a_study(line: str) -> str:
+    """A line on a run's settings with the names that they have in a study."""
+    for own, name in IN_A_STUDY.items():
+        line = line.replace(own, name)
+    return line
 
 
 def _counts(seeds: int | str | None) -> bool:

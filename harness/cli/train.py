@@ -105,13 +105,15 @@ def train(
 
 
 def ready(folder: Path, run: TrainRun, place: "Placement") -> None:
-    """Raises `BadRecipe` where the disk, or the memory of this machine, cannot hold the run to its end."""
+    """Raises `BadRecipe` where the disk, or the memory here, cannot hold the run; warns where they may not."""
     from harness.doctor import preflight
 
     here = 0 if place.hosts else run.shard.processes // (place.nodes or 1)
-    problems = preflight.of_run(run, folder, here)
-    if problems:
-        raise BadRecipe("\n".join(problems))
+    outlook = preflight.of_run(run, folder, here)
+    if outlook.refused:
+        raise BadRecipe("\n".join(outlook.refused))
+    for line in outlook.warned:
+        typer.echo(f"warning: {line}", err=True)
 
 
 def lay(folder: Path, run: TrainRun) -> None:

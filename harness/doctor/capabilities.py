@@ -92,13 +92,13 @@ DEADLINE = 180.0
 
 
 def named(names: Iterable[str]) -> list[Capability]:
-    """The capabilities by these names, all of them for none. Raises `UnknownCapability`."""
+    """The capabilities by these names. Raises `UnknownCapability`."""
     asked = list(names)
     for name in asked:
         if name not in CAPABILITIES:
             known = ", ".join(CAPABILITIES)
             raise UnknownCapability(f"{name}: {hint(name, CAPABILITIES)}There are {known}")
-    return [CAPABILITIES[name] for name in asked or CAPABILITIES]
+    return [CAPABILITIES[name] for name in asked]
 
 
 def judge(capability: Capability) -> Verdict:

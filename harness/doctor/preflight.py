@@ -1,7 +1,8 @@
 """What keeps a run from starting: the relevant part of the doctor, told before anything is loaded or made."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
     from harness.estimate.architecture import Architecture
     from harness.training import Settings, TrainRun
 
-# An estimate may be wrong by so much (docs/estimate.md): a run is refused only where it cannot fit even then.
-MARGIN = 1.15
 # Records and logs of a run, besides its weights.
 RECORDS_BYTES = 100e6
 
@@ -50,24 +49,36 @@ def space(folder: Path, needed: float, instead: str) -> list[str]:
     ]
 
 
-def of_run(run: "TrainRun", folder: Path, here: int) -> list[str]:
-    """A line for the disk and one for the memory that a run cannot do with; `here` of its processes share this machine.
+@dataclass(frozen=True)
+class Outlook:
+    """What keeps a run from starting, and what may end it: a line each, with its fix."""
+
+    refused: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
+
+
+def of_run(run: "TrainRun", folder: Path, here: int) -> Outlook:
+    """Whether disk and memory can hold a run to its end; `here` of its processes share this machine.
 
     Of other machines (`here` is 0) nothing is known but the disk, which they share. Nothing is said either where the
     sizes of the model are not known, or the method is not estimated.
     """
+    model = _sizes(run)
+    if model is None:
+        return Outlook()
+    found = memory(run, here) if here else Outlook()
+    full = space(folder, saved_bytes(run, model) - _size(folder), "give another --out")
+    return Outlook([*full, *found.refused], found.warned)
+
+
+def _sizes(run: "TrainRun") -> "Architecture | None":
     from harness.estimate import known
     from harness.estimate.architecture import UnknownArchitecture
-    from harness.estimate.setups import BadSetup
 
     try:
-        model = known.find(run.model.path)
-        return [
-            *space(folder, saved_bytes(run, model) - _size(folder), "give another --out"),
-            *(memory(run, model, here) if here else ()),
-        ]
-    except (UnknownArchitecture, BadSetup):
-        return []
+        return known.find(run.model.path)
+    except UnknownArchitecture:
+        return None
 
 
 def saved_bytes(run: "TrainRun", model: "Architecture") -> float:
@@ -85,11 +96,27 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def memory(run: "TrainRun", model: "Architecture", here: int) -> Iterator[str]:
-    """A line where the run needs more memory than there is, with the settings that would make it fit."""
-    from harness.estimate import machine, remedies
+def memory(run: "TrainRun", here: int) -> Outlook:
+    """Refuses what weights, gradients and optimiser alone do not leave room for, whatever the rows.
 
-    found = remedies.need(run, model, machine.here(here))
-    if found.memory.total > MARGIN * found.available:
-        ways = "; or ".join(remedy.says for remedy in found.remedies) or "no setting makes it fit: take a smaller model"
-        yield f"{run.model.name}: the run needs {found}: {ways}"
+    With rows of the full length a run may need more than it ever meets, so that is a warning. Both name the settings
+    that would make it fit, each estimated anew.
+    """
+    from harness.estimate import machine, remedies
+    from harness.estimate.setups import BadSetup
+
+    model = _sizes(run)
+    if model is None:
+        return Outlook()
+    try:
+        found = remedies.need(run, model, machine.here(here))
+    except BadSetup:
+        return Outlook()
+    if found.fits:
+        return Outlook()
+    ways = "; or ".join(remedy.says for remedy in found.remedies) or "no setting makes it fit: take a smaller model"
+    line = f"{run.model.name}: rows of the full length need {found}: {ways}"
+    if found.memory.states <= found.available:
+        return Outlook(warned=[line])
+    states = f"{found.memory.states / 1e9:.3g} GB before any row"
+    return Outlook(refused=[f"{run.model.name}: the run needs {states}, {found}: {ways}"])
