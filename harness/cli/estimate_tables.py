@@ -42,7 +42,7 @@ def _frame(name: str, heads: Sequence[str], rows: Sequence[Sequence[Value]], cap
 def _memory(found: Mapping[str, Any]) -> Section:
     parts = [(name, value) for name, value in found["per_gpu_gb"].items() if value or name == "total"]
     rows = [(Value(name.replace("_", " ")), number(value)) for name, value in parts]
-    caption = f"Memory of a GPU at the peak, of {found['gpu_gb']:.3g} GB: {_subject(found)}."
+    caption = f"Memory of a {device(found)} at the peak, of {found['gpu_gb']:.3g} GB: {_subject(found)}."
     whole = max(found["gpu_gb"], found["per_gpu_gb"]["total"])
     return Section(_frame("memory", ("part", "GB"), rows, caption), tuple(value for _, value in parts), whole)
 
@@ -96,7 +96,7 @@ def _compared(found: Mapping[str, Any], what: str) -> Section:
     ]
     said = "Model states" if what == "states" else "Peak memory"
     caption = (
-        f"{said} of a GPU in GB: {found['model']['name']} on {gpus} x {found['setup']['gpu']}, "
+        f"{said} of a {device(found)} in GB: {found['model']['name']} on {gpus} x {found['setup']['gpu']}, "
         f"{found['setup']['micro_batch']} rows of {found['setup']['sequence']:,} tokens a pass. "
         f"Bold: the run fits {found['usable_gb']:.3g} GB at its peak; in parentheses: it does not."
     )
@@ -109,6 +109,11 @@ def _fitting(stage: Mapping[str, Any], what: str) -> Value:
     # Half a digit up: 26.25 is 26.3, which it would not be to the even one.
     text = f"{floor(10 * value + 0.5) / 10:.1f}"
     return Value(text, value, "best") if stage["fits"] else Value(f"({text})", value)
+
+
+def device(found: Mapping[str, Any]) -> str:
+    """Whose memory it is: of a CPU, every process has a share."""
+    return "process" if found["setup"]["gpu"] == "cpu" else "GPU"
 
 
 def _subject(found: Mapping[str, Any]) -> str:

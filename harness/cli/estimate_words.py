@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.cli.estimate_tables import device
+
 
 def lines(found: Mapping[str, Any]) -> list[str]:
     """The estimate in sentences."""
@@ -51,8 +53,7 @@ def _title(found: Mapping[str, Any]) -> str:
 
 def _fitting(found: Mapping[str, Any]) -> str:
     total, most = found["per_gpu_gb"]["total"], found["largest"]
-    device = "process" if found["setup"]["gpu"] == "cpu" else "GPU"
-    needs = f"{total:.1f} GB of a {device}'s {found['gpu_gb']:.3g} ({found['usable_gb']:.3g} usable):"
+    needs = f"{total:.1f} GB of a {device(found)}'s {found['gpu_gb']:.3g} ({found['usable_gb']:.3g} usable):"
     if found["fits"]:
         longest = f"rows of {most['sequence']:,} tokens, " if most["sequence"] else ""
         return f"{needs} fits. The most: {most['micro_batch']:,} rows a pass, {longest}or {_model(most['model'])}."

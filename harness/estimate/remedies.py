@@ -21,6 +21,8 @@ from harness.training import Settings
 Change = dict[str, Any]
 # The least share of its rows' length that a run is told to keep, and what lengths are rounded down to.
 LEAST, ROUND = 0.25, 16
+# Of its peak, or of the memory where that is less, what a run is brought down to that ran out of memory.
+RELIEF = 0.75
 SERVER = "http://127.0.0.1:8000/v1"
 # What a change costs besides, by its key, and by its value where that matters.
 COSTS = {
@@ -93,6 +95,16 @@ def need(run: Settings, model: Architecture, gpu: Accelerator) -> Need:
     return found if found.fits else replace(found, remedies=tuple(_remedies(run, model, gpu)))
 
 
+def relief(run: Settings, model: Architecture, gpu: Accelerator) -> tuple[Remedy, ...]:
+    """What brings the peak of a run below three quarters of what it has, where memory ran out whatever `need` says.
+
+    Others may have taken a part of the device, or the run needs what is not counted. Raises as `need` does.
+    """
+    peak = memory.per_gpu(model, runs.setup_of(run, gpu)).total
+    room = RELIEF * min(peak, gpu.usable_gb * GB) / GB
+    return need(run, model, replace(gpu, own_gb=gpu.usable_gb + gpu.own_gb - room)).remedies
+
+
 def _remedies(run: Settings, model: Architecture, gpu: Accelerator) -> Iterator[Remedy]:
     """The mildest change of every kind that is enough; where none is, kinds together; a smaller model."""
     found = [_mildest(run, changes, model, gpu) for changes in _kinds(run, gpu)]
@@ -109,7 +121,7 @@ def _mildest(run: Settings, changes: list[Change], model: Architecture, gpu: Acc
 
 
 def _together(run: Settings, model: Architecture, gpu: Accelerator) -> Iterator[Remedy]:
-    """Kind after kind at its strongest, where it helps, until it fits; the last one then as mild as it may be."""
+    """Kind after kind at its strongest, where it helps, until it fits."""
     taken: dict[str, Any] = {}
     least = memory.per_gpu(model, runs.setup_of(run, gpu)).total
     for changes in _kinds(run, gpu):
@@ -124,10 +136,13 @@ def _together(run: Settings, model: Architecture, gpu: Accelerator) -> Iterator[
 
 
 def _needed(run: Settings, change: Change, model: Architecture, gpu: Accelerator) -> Change:
-    """The change without what it fits without, the most harmful first."""
+    """The change without what it fits without, the most harmful first, and the rest as mild as it may be."""
     for key in reversed(change):
         less = {other: value for other, value in change.items() if other != key}
         change = less if _mildest(run, [less], model, gpu) else change
+    for changes in _kinds(run, gpu):
+        if len(changes) > 1 and changes[0].keys() <= change.keys():
+            change = _mildest(run, [{**change, **each} for each in changes], model, gpu) or change
     return change
 
 

@@ -120,13 +120,18 @@ def test_every_remedy_is_enough_alone(method: Any, adapter: Any, shard: Any, gpu
 
 
 def test_what_one_change_cannot_do_several_do_together_and_none_is_idle() -> None:
-    asked = run({"grpo": {"reward": "sparse", "kl": 0.04, "rollout": "vllm"}})
+    asked = run(
+        {"grpo": {"reward": "sparse", "kl": 0.04, "rollout": "vllm", "max_new_tokens": 1024}}, {"batch_size": 256}
+    )
     gpu = ACCELERATORS["rtx4090"]
     first = remedies.need(asked, QWEN, gpu).remedies[0]
     assert first.says.startswith("together: ") and len(first.change) > 1
     for key in first.change:
         less = remedies.changed(asked, {other: value for other, value in first.change.items() if other != key})
         assert less is None or not remedies.need(less, QWEN, gpu).fits
+    tokens = first.change["grpo.max_new_tokens"]
+    longer = remedies.changed(asked, {**first.change, "grpo.max_new_tokens": tokens + remedies.ROUND})
+    assert longer is not None and not remedies.need(longer, QWEN, gpu).fits
 
 
 def test_the_mildest_is_the_largest_that_fits() -> None:
@@ -134,6 +139,17 @@ def test_the_mildest_is_the_largest_that_fits() -> None:
     rows = found.remedies[0].change["optimizer.micro_batch"]
     more = remedies.changed(run(SFT), {"optimizer.micro_batch": 2 * rows})
     assert more is not None and not remedies.need(more, SMOLLM2, cpu(12.8)).fits
+
+
+@pytest.mark.parametrize("gpu", [cpu(64), cpu(10)], ids=["it should have fitted", "it could not"])
+def test_a_run_that_ran_out_of_memory_gets_relief(gpu: Accelerator) -> None:
+    before = remedies.need(run(SFT), SMOLLM2, gpu)
+    found = remedies.relief(run(SFT), SMOLLM2, gpu)
+    assert next(key for remedy in found for key in remedy.change) == "optimizer.micro_batch"
+    for remedy in found:
+        after = remedies.changed(run(SFT), remedy.change) if "model" not in remedy.change else None
+        total = 0 if after is None else remedies.need(after, SMOLLM2, gpu).memory.total
+        assert total <= 0.75 * min(before.memory.total, before.usable)
 
 
 def test_a_base_in_4_bits_is_not_divided() -> None:
