@@ -13,9 +13,7 @@ from threading import Thread
 from typing import Any
 
 from harness import status
-
-# Only known there: an argument that is this is the number of the node.
-NODE = "$SLURM_NODEID"
+from harness.launch.placement import NODE
 
 
 def main() -> None:

@@ -22,8 +22,7 @@ from ablations.executors import slurm
 from harness import whole
 from harness.launch import hosts
 from harness.launch.accelerate import FOLDER
-from harness.launch.guard import NODE
-from harness.launch.placement import Launcher, NotPlaceable, Seat
+from harness.launch.placement import NODE, Launcher, NotPlaceable, Seat
 from harness.training import TrainRun
 
 SCRIPT = "job.sbatch"
