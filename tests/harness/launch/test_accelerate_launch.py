@@ -1,4 +1,4 @@
-"""`accelerate launch` with the generated config trains what torchrun does: the same losses and weights, really twice."""
+"""`accelerate launch` with the generated config trains what torchrun does: losses and weights are equal."""
 
 import json
 import shlex
