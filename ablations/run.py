@@ -29,6 +29,7 @@ LOSSES = 3
 
 
 Watch = Callable[[Sequence[CellRun]], None]
+Explain = Callable[[CellRun], None]
 
 
 def load(
@@ -45,14 +46,22 @@ def load(
     return cells
 
 
-def run(cells: Sequence[CellRun], executor: Executor, watch: Watch, hang_minutes: float = HANG_MINUTES) -> None:
+def run(
+    cells: Sequence[CellRun],
+    executor: Executor,
+    watch: Watch,
+    hang_minutes: float = HANG_MINUTES,
+    explain: Explain = lambda cell: None,
+) -> None:
     """Runs all pending cells and the stages they need; `watch` is called several times a second.
+
+    `explain` may put more into the record of a cell that has failed than its process knew.
 
     A cell whose status has not changed for `hang_minutes` is killed. One that is lost with its node is started again,
     at most three times without getting further. On Ctrl-C (or any other exception) the running cells are told to stop,
     recorded as interrupted, and it is raised on; a second Ctrl-C kills them.
     """
-    schedule = _Schedule(cells, executor, hang_minutes * 60)
+    schedule = _Schedule(cells, executor, hang_minutes * 60, explain)
     try:
         while schedule.queue or schedule.running:
             schedule.start()
@@ -69,12 +78,13 @@ def run(cells: Sequence[CellRun], executor: Executor, watch: Watch, hang_minutes
 class _Schedule:
     """What waits and what runs."""
 
-    def __init__(self, cells: Sequence[CellRun], executor: Executor, hang_seconds: float) -> None:
+    def __init__(self, cells: Sequence[CellRun], executor: Executor, hang_seconds: float, explain: Explain) -> None:
         pending = [cell for cell in cells if cell.state == "pending"]
         self.needs = Needs(pending, _refresh)
         self.queue = [*self.needs.pending(), *pending]
         self.running: list[CellRun] = []
         self.executor = executor
+        self.explain = explain
         self.watchdog = Watchdog(hang_seconds)
 
     def start(self) -> None:
@@ -130,6 +140,8 @@ class _Schedule:
         elif end.lost:
             self._lost(cell, end.lost)
         elif cell.state == "failed":
+            self.explain(cell)
+            _refresh(cell)
             self.needs.release(cell)
         else:
             self._fail(cell, "ProcessDied", "it ended before it could say why")

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-SMALLER = "lower train.micro_batch (optimizer.micro_batch of a single run), or run fewer cells at a time by --jobs"
+SMALLER = "lower optimizer.micro_batch (of a study train.micro_batch or --jobs, of harness eval --batch-size)"
 GOES_ON = "the same command goes on from the last checkpoint (harness ablate: with --retry-failed)"
 HUB = "give a model or data folder on this disk, or reach the hub: HTTPS_PROXY, HF_ENDPOINT of a mirror"
 OWN = ("harness", "rewards", "evals", "ablations")
@@ -96,8 +96,8 @@ def told(error: BaseException) -> tuple[str, str] | None:
     """One name for the failure, and the first line of its message with what helps; None where nothing is known."""
     if type(error).__module__.split(".")[0] in OWN:
         return None
-    # Some of the errors have no message at all, and of others the first line is not the one that says it.
-    symptom = of(" ".join(kind.__name__ for kind in type(error).__mro__)) or of(str(error))
+    # A `MemoryError` has no message at all, and of some errors the first line is not the one that says it.
+    symptom = of(str(error)) or of(" ".join(kind.__name__ for kind in type(error).__mro__))
     first = next(iter(str(error).splitlines()), "") or type(error).__name__
     return (symptom.kind, f"{first}; {symptom.advice}") if symptom else None
 

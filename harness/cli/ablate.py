@@ -140,6 +140,7 @@ def walk(
     from ablations import run, stages
     from ablations.live import view
     from ablations.plan import lay
+    from harness.cli import shortage
 
     folder.mkdir(parents=True, exist_ok=True)
     with run.held(folder):
@@ -148,7 +149,7 @@ def walk(
         announce(console, cells, folder)
         try:
             with view(console) as watch:
-                run.run(cells, where, watch, hang_minutes)
+                run.run(cells, where, watch, hang_minutes, shortage.explain_cell)
         except KeyboardInterrupt:
             done = sum(cell.state == "done" for cell in cells)
             typer.echo(f"stopped: {done} of {len(cells)} cells are done; the same command continues", err=True)

@@ -29,6 +29,9 @@ def told(*kinds: type[Exception]) -> Iterator[None]:
         for line in lines(error):
             typer.echo(f"error: {line}", err=True)
         raise typer.Exit(BAD_INPUT) from error
+    except BrokenPipeError:
+        # Whoever read the output has enough of it.
+        raise
     except Exception as error:
         if (known := advice.told(error)) is None:
             raise

@@ -12,7 +12,9 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from harness import launch, status
+from harness.cli import shortage
 from harness.cli.train import FAILED, INTERRUPTED, lines, outcome, watching
+from harness.launch import slurm
 from harness.launch.placement import Placement
 from harness.training import TrainRun
 
@@ -20,14 +22,24 @@ if TYPE_CHECKING:
     from harness.launch.placement import Launcher
     from harness.launch.slurm import Settings
 
+# The command that submitted it holds the lock for a moment more.
+LOCK_SECONDS = 60
+
 
 def submitted(folder: Path, run: TrainRun, launcher: "Launcher", asked: "Settings", as_json: bool) -> str:
     """Submits the run, unless its job waits or runs already, and says how it stands. Raises `NotPlaceable`."""
-    from harness.launch import slurm
+    return standing(folder, run, as_json) or _told(
+        folder, run, slurm.submit(folder.resolve(), launcher, asked), "SUBMITTED", as_json
+    )
 
-    folder = folder.resolve()
+
+def standing(folder: Path, run: TrainRun, as_json: bool) -> str | None:
+    """How the job of a run stands; None where it has none that waits or runs."""
     waiting = slurm.queued(folder)
-    number, state = waiting or (slurm.submit(folder, launcher, asked), "SUBMITTED")
+    return _told(folder, run, *waiting, as_json) if waiting else None
+
+
+def _told(folder: Path, run: TrainRun, number: str, state: str, as_json: bool) -> str:
     step = status.read(folder).get("step", 0)
     if as_json:
         return json.dumps({"folder": str(folder), "method": run.method, "job": number, "state": state, "step": step})
@@ -47,7 +59,7 @@ def main() -> None:
     for number in (signal.SIGUSR1, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        with FileLock(asked.folder / ".lock", timeout=0):
+        with FileLock(asked.folder / ".lock", timeout=LOCK_SECONDS):
             sys.exit(_run(asked.folder, Placement(asked.launch, nodes=int(os.environ["SLURM_JOB_NUM_NODES"]))))
     except Timeout:
         sys.exit(f"{asked.folder} is being trained by another process")
@@ -59,6 +71,7 @@ def _run(folder: Path, placement: Placement) -> int:
         if status.read(folder).get("state") != "done":
             with watching(Console(), run.steps) as watch:
                 launch.start(folder, run, watch, placement)
+            shortage.explain(folder, run)
     except KeyboardInterrupt:
         print(f"interrupted; {folder} keeps what is done, the same command goes on from there")
         return INTERRUPTED

@@ -141,6 +141,7 @@ def walk(road: "Road", root: Path, model: str, jobs: int, console: "Console") ->
     from ablations.executors.local import Local
     from ablations.live import view
     from ablations.road import lay, leg
+    from harness.cli import shortage
     from harness.cli.ablate import schedule
     from harness.training import METHODS, TrainRun
 
@@ -153,7 +154,7 @@ def walk(road: "Road", root: Path, model: str, jobs: int, console: "Console") ->
             console.print(f"{root}: {method}: {len(cells)} runs, {waiting} to run", highlight=False, soft_wrap=True)
             try:
                 with view(console) as watch:
-                    run.run(cells, Local(*schedule([model], jobs)), watch)
+                    run.run(cells, Local(*schedule([model], jobs)), watch, explain=shortage.explain_cell)
             except KeyboardInterrupt:
                 typer.echo("stopped; what is finished stays, the same command continues", err=True)
                 raise typer.Exit(INTERRUPTED) from None

@@ -67,7 +67,8 @@ def train(
     from evals.data import DataError
     from harness import launch, status
     from harness.chat import OtherTemplate
-    from harness.cli.job import submitted
+    from harness.cli import shortage
+    from harness.cli.job import standing, submitted
     from harness.cli.request import base_progress
     from harness.launch.placement import NotPlaceable
     from harness.sources import SourceError
@@ -93,7 +94,12 @@ def train(
                     ready(folder, run, place.placement)
                     with watching(errors, run.optimizer.steps) as watch:
                         launch.start(folder, run, watch, place.placement)
+                    shortage.explain(folder, run)
         except Timeout as error:
+            # A job holds the lock while it runs.
+            if place.job and (line := standing(folder, run, as_json)):
+                typer.echo(line)
+                return
             raise BadRecipe(f"{folder} is being trained by another process; wait for it, or give --out") from error
         except KeyboardInterrupt:
             typer.echo(f"interrupted; {folder} keeps what is done, the same command goes on from there", err=True)

@@ -56,7 +56,6 @@ def settings(run: TrainRun, seat: Seat, on_cpu: bool, deepspeed: Path | None) ->
         "same_network": True,
         "rdzv_backend": "static",
         "machine_rank": 0,
-        "mixed_precision": "no",
         **(
             {"deepspeed_config": {"deepspeed_config_file": str(deepspeed), "deepspeed_multinode_launcher": "standard"}}
             if deepspeed

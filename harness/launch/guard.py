@@ -9,13 +9,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from threading import Thread
 from typing import Any
 
 from harness import status
+from harness.launch.placement import NODE
 
-# Only known there: an argument that is this is the number of the node.
-NODE = "$SLURM_NODEID"
+SLURM_GRACE_SECONDS = 5.0
 
 
 def main() -> None:
@@ -41,6 +42,9 @@ def main() -> None:
     Thread(target=listen, daemon=True).start()
     code = process.wait()
     end()
+    if code and "SLURM_NODEID" in os.environ:
+        # srun ends all others as soon as one has failed, who may be about to say why.
+        time.sleep(SLURM_GRACE_SECONDS)
     sys.exit(code if code >= 0 else 128 - code)
 
 

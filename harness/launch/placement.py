@@ -7,6 +7,8 @@ from typing import Literal
 
 Launcher = Literal["torchrun", "accelerate"]
 
+# As the rank of a seat: only known on the node, where the guard puts its number.
+NODE = "$SLURM_NODEID"
 LINE = re.compile(r"(?P<name>[\w.:-]+)(\s+slots\s*=\s*(?P<slots>[1-9]\d*))?\s*(#.*)?")
 
 

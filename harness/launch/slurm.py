@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,7 @@ from ablations.executors import slurm
 from harness import whole
 from harness.launch import hosts
 from harness.launch.accelerate import FOLDER
-from harness.launch.guard import NODE
-from harness.launch.placement import Launcher, NotPlaceable, Seat
+from harness.launch.placement import NODE, Launcher, NotPlaceable, Seat
 from harness.training import TrainRun
 
 SCRIPT = "job.sbatch"
@@ -31,6 +31,7 @@ ID = "job.id"
 # Before the time is up the run is asked to save; it finishes its step first.
 SAVE_SECONDS = 120
 FIRST_PORT, PORTS = 20000, 20000
+REFUSED = "sbatch: error: "
 
 
 class Settings(slurm.Settings):
@@ -77,7 +78,7 @@ def submit(folder: Path, launcher: Launcher, asked: Settings) -> str:
     whole.write(home / SCRIPT, script(folder, launcher, asked))
     done = subprocess.run(["sbatch", "--parsable", str(home / SCRIPT)], capture_output=True, text=True)
     if done.returncode:
-        last = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
+        last = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}").removeprefix(REFUSED)
         raise NotPlaceable(
             f"--slurm: Slurm refused {home / SCRIPT}: {last}; change --slurm, or ask `sinfo` what there is"
         )
@@ -106,7 +107,7 @@ def nodes() -> list[str]:
 
 def seat(run: TrainRun, machines: int) -> Seat:
     """Where the launchers of the job's nodes meet: at a port that its number gives, so that jobs do not share one."""
-    head = nodes()[0]
+    head = _address(nodes()[0])
     port = FIRST_PORT + int(job() or 0) % PORTS
     try:
         port = hosts.port(head, port)
@@ -114,6 +115,17 @@ def seat(run: TrainRun, machines: int) -> Seat:
         # Whether it is taken can be seen on the first node only, where the batch script runs.
         port = hosts.port(head) if error.errno == errno.EADDRINUSE else port
     return Seat(run.shard.processes // machines, machines, NODE, head, port)
+
+
+def _address(node: str) -> str:
+    """A node's name, or its address where Slurm alone knows the name, as that of a node in a cloud."""
+    try:
+        socket.getaddrinfo(node, None)
+    except socket.gaierror:
+        told = subprocess.run(["scontrol", "show", "node", node, "--oneliner"], capture_output=True, text=True)
+        found = re.search(r"\bNodeAddr=(\S+)", told.stdout)
+        return found[1] if found else node
+    return node
 
 
 def command(arguments: list[str], machines: int) -> list[str]:
