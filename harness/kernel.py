@@ -1,12 +1,13 @@
 """What the kernel says of memory here: how much there may be, and how often it has killed for want of it. A leaf."""
 
+import os
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 MACHINE = Path("/proc/vmstat")
-INSTALLED = Path("/proc/meminfo")
 
 
 def kills() -> int:
@@ -18,29 +19,29 @@ def kills() -> int:
     return 0
 
 
-def memory() -> int | None:
-    """The most bytes that a process here may have: of the machine, its cgroup and `ulimit -v`; None where none is said.
+def ram() -> int:
+    """Bytes of memory that the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
-    A process that is started here has the same limits.
-    """
-    found = [soft for soft in resource.getrlimit(resource.RLIMIT_AS)[:1] if soft != resource.RLIM_INFINITY]
-    if INSTALLED.is_file():
-        # "MemTotal:       24576000 kB"
-        found.append(int(INSTALLED.read_text(encoding="utf-8").split()[1]) * 1024)
-    for path in _files("memory.limit_in_bytes", "memory.max"):
+
+def memory() -> int:
+    """The most bytes that processes here may have: of the machine, of the cgroups around them, or of `ulimit -v`."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    found = [ram(), *([] if soft == resource.RLIM_INFINITY else [soft])]
+    for path in _files("memory.limit_in_bytes", "memory.max", above=True):
         if path.is_file() and (text := path.read_text(encoding="utf-8").strip()).isdecimal():
             found.append(int(text))
-    return min(found, default=None)
+    return min(found)
 
 
-def _files(first: str, second: str) -> list[Path]:
-    """A file of this process's group, by its name in version 1 and in version 2."""
-    found = []
+def _files(first: str, second: str, above: bool = False) -> Iterator[Path]:
+    """A file of this process's groups, by its name in version 1 and in version 2; of those `above` them too."""
     rows = MEMBERSHIP.read_text(encoding="utf-8").splitlines() if MEMBERSHIP.is_file() else []
     for row in rows:
         _, controllers, path = row.split(":", 2)
-        if "memory" in controllers.split(","):
-            found.append(CGROUPS / "memory" / path.lstrip("/") / first)
-        elif not controllers:
-            found.append(CGROUPS / path.lstrip("/") / second)
-    return found
+        group = Path(path.lstrip("/"))
+        for each in (group, *group.parents) if above else (group,):
+            if "memory" in controllers.split(","):
+                yield CGROUPS / "memory" / each / first
+            elif not controllers:
+                yield CGROUPS / each / second

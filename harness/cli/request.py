@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 # What a cell writes besides the trained weights: records, its log, a share of the figures.
 RECORDS_BYTES = 20_000_000
 CONTROLS = ("random", "format_only")
-# What a setting of `harness train` is in a study.
-IN_A_STUDY = {
-    "optimizer.micro_batch": "train.micro_batch",
-    "grpo.max_new_tokens": "train.max_new_tokens",
-    "grpo.kl": "train.beta",
-    "adapter.kind to lora": "model.lora_rank to 16",
-}
 # Of a model that has yet to be made.
 UNMADE = "unmade"
 
@@ -248,9 +241,8 @@ def check(plan: "Plan", folder: Path, problems: Problems) -> None:
             run = plan.cell(*place).run
             trained = training(run)
             needs.update(preflight.of_training(trained))
-            problems += [
-                line for line in map(_in_a_study, preflight.memory(trained, 1).refused) if line not in problems
-            ]
+            outlook = preflight.memory(trained, here=1, study=True)
+            problems += [line for line in outlook.refused if line not in problems]
             sizes[run.data.fingerprint, run.evaluation.dev_items, run.train.prompts_per_step] = run.data
     sizes = sizes or {
         (data.fingerprint, start.evaluation.dev_items, start.train.prompts_per_step): data
@@ -265,13 +257,6 @@ def check(plan: "Plan", folder: Path, problems: Problems) -> None:
     check_templates(plan, problems)
     with noted(problems, BadRequest):
         check_space(folder, plan)
-
-
-def _in_a_study(line: str) -> str:
-    """A line on a run's settings with the names that they have in a study."""
-    for own, name in IN_A_STUDY.items():
-        line = line.replace(own, name)
-    return line
 
 
 def _counts(seeds: int | str | None) -> bool:

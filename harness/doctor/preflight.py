@@ -1,7 +1,7 @@
 """What keeps a run from starting: the relevant part of the doctor, told before anything is loaded or made."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +10,18 @@ from harness.doctor import capabilities, limits
 
 if TYPE_CHECKING:
     from harness.estimate.architecture import Architecture
+    from harness.estimate.remedies import Remedy
     from harness.training import Settings, TrainRun
 
 # Records and logs of a run, besides its weights.
 RECORDS_BYTES = 100e6
+# What a setting of `harness train` is in a study.
+IN_A_STUDY = {
+    "optimizer.micro_batch": "train.micro_batch",
+    "grpo.max_new_tokens": "train.max_new_tokens",
+    "grpo.kl": "train.beta",
+    "adapter.kind to lora": "model.lora_rank to 16",
+}
 
 
 def refused(names: Iterable[str]) -> list[str]:
@@ -63,7 +71,7 @@ def of_run(run: "TrainRun", folder: Path, here: int) -> Outlook:
     Of other machines (`here` is 0) nothing is known but the disk, which they share. Nothing is said either where the
     sizes of the model are not known, or the method is not estimated.
     """
-    model = _sizes(run)
+    model = sizes(run)
     if model is None:
         return Outlook()
     found = memory(run, here) if here else Outlook()
@@ -71,7 +79,8 @@ def of_run(run: "TrainRun", folder: Path, here: int) -> Outlook:
     return Outlook([*full, *found.refused], found.warned)
 
 
-def _sizes(run: "TrainRun") -> "Architecture | None":
+def sizes(run: "TrainRun") -> "Architecture | None":
+    """The sizes of a run's model, None where they are not known here."""
     from harness.estimate import known
     from harness.estimate.architecture import UnknownArchitecture
 
@@ -96,7 +105,7 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def memory(run: "TrainRun", here: int) -> Outlook:
+def memory(run: "TrainRun", here: int, study: bool = False) -> Outlook:
     """Refuses what weights, gradients and optimiser alone do not leave room for, whatever the rows.
 
     With rows of the full length a run may need more than it ever meets, so that is a warning. Both name the settings
@@ -105,7 +114,7 @@ def memory(run: "TrainRun", here: int) -> Outlook:
     from harness.estimate import machine, remedies
     from harness.estimate.setups import BadSetup
 
-    model = _sizes(run)
+    model = sizes(run)
     if model is None:
         return Outlook()
     try:
@@ -114,9 +123,18 @@ def memory(run: "TrainRun", here: int) -> Outlook:
         return Outlook()
     if found.fits:
         return Outlook()
-    ways = "; or ".join(remedy.says for remedy in found.remedies) or "no setting makes it fit: take a smaller model"
-    line = f"{run.model.name}: rows of the full length need {found}: {ways}"
-    if found.memory.states <= found.available:
-        return Outlook(warned=[line])
-    states = f"{found.memory.states / 1e9:.3g} GB before any row"
-    return Outlook(refused=[f"{run.model.name}: the run needs {states}, {found}: {ways}"])
+    change = ways(found.remedies, study) or "no setting makes it fit; take a smaller model"
+    states = found.memory.states
+    if states > found.available:
+        return Outlook(refused=[f"{run.model.name}: {states / 1e9:.3g} GB before any row, {found}: {change}"])
+    return Outlook(warned=[f"{run.model.name}: rows of the full length need {found}: {change}"])
+
+
+def ways(remedies: "Sequence[Remedy]", study: bool) -> str:
+    """What would make it fit, in the words of a run's file or of a study, whose cells are single processes."""
+    if not study:
+        return "; or ".join(remedy.says for remedy in remedies)
+    line = "; or ".join(remedy.says for remedy in remedies if not any("shard." in key for key in remedy.change))
+    for own, name in IN_A_STUDY.items():
+        line = line.replace(own, name)
+    return line

@@ -2,15 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from harness.estimate.hardware import ACCELERATORS, Accelerator
 from harness.estimate.memory import GB
+from harness.kernel import memory, ram
 
-CGROUPS = Path("/sys/fs/cgroup")
-MEMBERSHIP = Path("/proc/self/cgroup")
+__all__ = ["cpu", "gpus", "here", "measured", "memory", "vllm_cache"]
+
 MIB, GIB = 1 << 20, 1 << 30
 ASKED = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
 
@@ -43,36 +42,7 @@ def gpus() -> list[int]:
     return [int(line) * MIB for line in listed.split() if line.isdigit()]
 
 
-def memory() -> int:
-    """Bytes of RAM, or the least that a control group around this process allows."""
-    return min([_ram(), *_limits()])
-
-
 def vllm_cache() -> int:
     """Bytes of keys and values that vLLM's CPU build takes here: what `VLLM_CPU_KVCACHE_SPACE` says, or our default."""
     said = os.environ.get("VLLM_CPU_KVCACHE_SPACE", "")
-    return GIB * (int(said) if said.isdigit() else max(1, _ram() // 6 // GIB))
-
-
-def _ram() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _limits() -> Iterator[int]:
-    for path in _groups():
-        text = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
-        if text.isdigit():
-            yield int(text)
-
-
-def _groups() -> Iterator[Path]:
-    """The limit files of this process's groups and of all above them, cgroup version 2 and 1."""
-    rows = MEMBERSHIP.read_text(encoding="utf-8").splitlines() if MEMBERSHIP.is_file() else []
-    for row in rows:
-        _, controllers, path = row.split(":", 2)
-        group = Path(path.lstrip("/"))
-        for each in (group, *group.parents):
-            if "memory" in controllers.split(","):
-                yield CGROUPS / "memory" / each / "memory.limit_in_bytes"
-            elif not controllers:
-                yield CGROUPS / each / "memory.max"
+    return GIB * (int(said) if said.isdigit() else max(1, ram() // 6 // GIB))

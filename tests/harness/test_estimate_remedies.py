@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import kernel
 from harness.estimate import known, largest, machine, memory, remedies, runs
 from harness.estimate.hardware import ACCELERATORS, Accelerator
 from harness.estimate.memory import GB
@@ -188,8 +189,8 @@ def test_memory_is_the_machines_or_what_a_control_group_leaves(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text + "\n")
     (tmp_path / "membership").write_text(membership)
-    monkeypatch.setattr(machine, "MEMBERSHIP", tmp_path / "membership")
-    monkeypatch.setattr(machine, "CGROUPS", tmp_path)
+    monkeypatch.setattr(kernel, "MEMBERSHIP", tmp_path / "membership")
+    monkeypatch.setattr(kernel, "CGROUPS", tmp_path)
     assert machine.memory() == pytest.approx(bytes_ or total, rel=0.01)
     assert machine.cpu(2).memory_gb == pytest.approx((bytes_ or total) / 2 / GB, rel=0.01)
 
