@@ -113,7 +113,8 @@ def _ways(run: TrainRun, model: "Architecture", planned: "Setup", names: Mapping
     length, tokens = _length(run)
     if (name := _named(length, names)) and (most := largest.sequence(model, planned)):
         fitting = most - (planned.sequence - tokens)
-        if 0 < fitting < tokens:
+        # Shorter than a quarter it would be another task.
+        if tokens // 4 <= fitting < tokens:
             yield f"lower {name} from {tokens} to {fitting}"
 
 
