@@ -94,7 +94,7 @@ def test_memory_that_cannot_hold_the_weights_is_refused_with_what_would(
     of_gb(2.5)
     found = preflight.of_run(run(micro=1), tmp_path, 1)
     (line,) = found.refused
-    assert line.startswith(f"{SMOL}: the run needs 2.69 GB before any row") and "of 2.5 GB" in line
+    assert line.startswith(f"{SMOL}: 2.69 GB before any row") and "of 2.5 GB" in line
     assert "adapter.kind to lora" in line and found.warned == []
 
 
