@@ -79,7 +79,8 @@ def said(run: TrainRun, phase: str, names: Mapping[str, str] | None = None) -> s
     estimate = f"the estimate for this run is {_gigabytes(needs)} GB of {whose}{_gigabytes(gpu.memory_gb)}"
     if largest.fits(model, planned):
         half = _micro(run, run.micro_batch // 2, names)
-        return f"{estimate}, which fits: end what else has memory here{f', or {half}' if half else ''}"
+        rest = "tensors alone, which fit: end what else has memory here"
+        return f"{estimate}, {rest}{f', or {half}' if half else ''}"
     ways = [*_ways(run, model, planned, names)]
     return f"{estimate}: " + (", or ".join(ways) if ways else "no one setting makes it fit; take a smaller model")
 
