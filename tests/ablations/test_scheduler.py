@@ -19,7 +19,7 @@ from ablations import run
 from ablations.executors import End, process
 from ablations.executors.local import Local
 from ablations.run import CellRun
-from harness import kernel, status
+from harness import advice, kernel, status
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -98,6 +98,22 @@ def test_the_end_of_the_log_is_kept_and_bounded(local: Local, tmp_path: Path) ->
     assert len(log) == status.LOG_LINES
     assert max(map(len, log)) == status.LOG_CHARACTERS
     assert "and more" in log[-1]
+
+
+def test_a_failed_cell_is_explained_before_it_is_shown(local: Local, tmp_path: Path) -> None:
+    bad, good = cell(tmp_path / "bad", "allocates"), cell(tmp_path / "good", "works")
+    asked = []
+
+    def explain(failed: run.CellRun) -> None:
+        asked.append(failed.folder)
+        error = status.read(failed.folder)["error"]
+        message = advice.specific(error["message"], "take less")
+        status.record(failed.folder, "failed", {**error, "message": message})
+
+    run.run([bad, good], local, quiet, explain=explain)
+    assert asked == [bad.folder]
+    assert bad.status["error"]["message"].endswith("; take less")
+    assert "micro_batch" not in bad.status["error"]["message"]
 
 
 def test_sigkill_with_a_grown_counter_is_a_lack_of_memory(

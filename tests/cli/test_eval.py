@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -157,6 +158,19 @@ def test_ctrl_c_keeps_what_is_done(model: Path, data: Path, tmp_path: Path, monk
     assert found["accuracy"] == expected["accuracy"]
     assert len(calls) == 4
     assert (tmp_path / "e/items.jsonl").read_bytes() == (tmp_path / "whole/items.jsonl").read_bytes()
+
+
+def test_a_full_disk_is_one_line_with_the_fix(model: Path, data: Path, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        done = CliRunner().invoke(app, [str(model), "--data", str(data), "--out", str(tmp_path / "out")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert done.exit_code == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("error: NoSpace: [Errno 27] File too large")
+    assert "make room where the results and the caches are" in line
 
 
 @pytest.mark.parametrize(

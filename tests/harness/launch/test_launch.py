@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,8 +13,8 @@ from typing import Any
 import pytest
 
 from harness import advice, launch, status
-from harness.launch import endings
-from harness.launch.placement import Host, Placement
+from harness.launch import endings, torchrun
+from harness.launch.placement import Host, Placement, Seat
 from harness.launch.session import Launcher, Session
 from harness.training import ShardConfig, TrainRun
 
@@ -73,6 +74,53 @@ def test_a_run_that_ends_badly_leaves_a_status(
     assert launch.start(tmp_path, run) == 1
     assert told(tmp_path)["state"] == "failed"
     assert told(tmp_path)["error"].items() >= {"type": kind, "message": message}.items()
+
+
+# A run that says what it met, as every run does, and one that dies before it can.
+TRIES = """
+    import mmap, resource, socket, tempfile
+    try:
+        {}
+    except Exception as error:
+        file.failed(error)
+        sys.exit(1)
+"""
+FULL = "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); (folder / 'weights').write_bytes(bytes(9999))"
+FILES = "resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12)); files = [open('/dev/null') for _ in range(12)]"
+MEMORY = "resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); bytearray(2**31)"
+PORT = "server = socket.create_server(('127.0.0.1', 0)); socket.create_server(server.getsockname())"
+
+
+@pytest.mark.parametrize(
+    ("tries", "kind", "says"),
+    [
+        pytest.param(FULL, "NoSpace", "make room where", id="full disk"),
+        pytest.param(FILES, "TooManyFiles", "ulimit -n 65536", id="open files"),
+        pytest.param(MEMORY, "OutOfMemory", "optimizer.micro_batch", id="memory"),
+        pytest.param(PORT, "PortInUse", "ss -ltnp", id="port"),
+    ],
+)
+def test_what_people_meet_ends_with_what_to_change(
+    script: Any, run: TrainRun, tmp_path: Path, tries: str, kind: str, says: str
+) -> None:
+    script(TRIES.format(tries))
+    assert launch.start(tmp_path, run) == 1
+    assert told(tmp_path)["error"]["type"] == kind
+    assert says in told(tmp_path)["error"]["message"]
+
+
+def test_a_rendezvous_whose_port_is_taken_says_so(
+    run: TrainRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chosen ports are free; here one is taken in the moment between."""
+    two = run.model_copy(update={"shard": ShardConfig(processes=2)})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        seat = Seat(1, 2, "0", "127.0.0.1", taken.getsockname()[1])
+        own = torchrun.command(tmp_path, two, seat)
+        monkeypatch.setattr(launch, "launchers", lambda *_: [Launcher(own)])
+        assert launch.start(tmp_path, two) == 1
+    assert told(tmp_path)["error"]["type"] == "PortInUse"
+    assert str(seat.port) in told(tmp_path)["error"]["message"]
 
 
 def interrupt(at: list[float]) -> Any:

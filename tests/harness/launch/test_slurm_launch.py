@@ -127,9 +127,9 @@ def ready(environment: dict[str, str]) -> bool:
 
 @pytest.fixture
 def train(cluster: dict[str, str], model_folder: Path, data_folder: Path, tmp_path: Path) -> Callable[..., Any]:
-    """`harness train` in a Slurm cluster, in front of it `before`."""
+    """`harness train` in a Slurm cluster, in front of it `before`; with `interrupt`, Ctrl-C after so many steps."""
 
-    def train(name: str, *flags: str, steps: int = 6, before: tuple[str, ...] = ()) -> Any:
+    def train(name: str, *flags: str, steps: int = 6, before: tuple[str, ...] = (), interrupt: int = 0) -> Any:
         recipe = {
             "model": str(model_folder),
             "data": str(data_folder),
@@ -140,7 +140,14 @@ def train(cluster: dict[str, str], model_folder: Path, data_folder: Path, tmp_pa
         file = tmp_path / f"{name}.toml"
         file.write_text(tomli_w.dumps(recipe))
         own = [sys.executable, "-m", "harness", "train", "sft", "--config", str(file), "--out", str(tmp_path / name)]
-        return subprocess.run([*before, *own, *flags, "--json"], env=cluster, capture_output=True, text=True)
+        command = [*before, *own, *flags, "--json"]
+        with subprocess.Popen(command, env=cluster, stdout=-1, stderr=-1, text=True) as process:
+            if interrupt:
+                wait(lambda: told(tmp_path / name)["step"] >= interrupt)
+                # Ctrl-C reaches the command and what stands before it.
+                os.kill(int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]), 2)
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     return train
 
@@ -208,6 +215,9 @@ def test_within_an_allocation_it_runs_there_and_a_killed_process_is_named(
     wrong = train("wrong", "--slurm", "nodes=1", before=("salloc", "--nodes=2", "--quiet"))
     assert wrong.returncode == 2
     assert "of 2 nodes; give nodes=2" in wrong.stderr
+    stopped = train("stopped", *NODES, steps=4000, before=("salloc", "--nodes=2", "--quiet"), interrupt=2)
+    assert stopped.returncode == 130, stopped.stderr
+    assert told(tmp_path / "stopped")["state"] == "interrupted"
     number = json.loads(train("killed", *NODES, steps=4000).stdout)["job"]
     folder = tmp_path / "killed"
     wait(lambda: told(folder)["step"] >= 2)

@@ -176,6 +176,28 @@ def test_a_dead_machine_ends_the_run_everywhere_and_is_named(lay: Any, reached: 
 
 
 @pytest.mark.slow
+def test_a_machine_that_falls_silent_is_lost_after_45_seconds(lay: Any, reached: None) -> None:
+    folder = lay("silent", steps=40000)
+    stopped: list[tuple[int, float]] = []
+
+    def watch(status: dict[str, Any]) -> None:
+        if status["step"] >= 2 and not stopped:
+            stopped.append((sshd_of(on_second(folder, "harness.launch.guard")), time.monotonic()))
+            os.kill(stopped[0][0], signal.SIGSTOP)
+
+    assert launch.start(folder, TrainRun.read(folder / "config.toml"), watch, TWO) == 1
+    process, since = stopped[0]
+    try:
+        assert 40 < time.monotonic() - since < 90
+        assert error(folder)["type"] == "MachineLost"
+        assert "Timeout, server 127.0.0.2 not responding" in error(folder)["message"]
+    finally:
+        # The machine is back.
+        os.kill(process, signal.SIGCONT)
+    assert gone(folder)
+
+
+@pytest.mark.slow
 def test_ctrl_c_reaches_all_and_the_run_goes_on(lay: Any, losses: Callable[[Path], list[float]], reached: None) -> None:
     folder = lay("interrupted", steps=60)
     run = TrainRun.read(folder / "config.toml")
