@@ -32,7 +32,9 @@ SYMPTOMS = (
     _symptom(
         "OutOfMemory",
         r"\bMemoryError\b|OutOfMemoryError|can't allocate memory|cannot allocate memory|out of memory|std::bad_alloc"
-        r"|CUBLAS_STATUS_ALLOC_FAILED|no available memory for the cache blocks",
+        r"|CUBLAS_STATUS_ALLOC_FAILED|no available memory for the cache blocks"
+        # Of tokenizers and safetensors, which are Rust.
+        r"|memory allocation of \d+ bytes failed",
         SMALLER,
     ),
     _symptom(

@@ -21,8 +21,6 @@ from harness.launch.session import Launcher, Session
 from harness.training import TrainRun
 
 POLL_SECONDS = 0.25
-# Lines of the log in which the cause is looked for, where nobody said it.
-LAST = 60
 HERE = Placement()
 
 Watch = Callable[[dict[str, Any]], None]
@@ -51,7 +49,9 @@ def start(folder: Path, run: TrainRun, watch: Watch = lambda status: None, place
         raise KeyboardInterrupt
     killed = endings.killed(run, placement, session, kernel.kills() > kills)
     if killed or told.get("state") not in ("failed", "interrupted"):
-        kind, message = killed or advice.ended(session.ends[0].code, session.said().splitlines()[-LAST:], False)
+        kind, message = killed or advice.ended(
+            session.ends[0].code, session.said().splitlines()[-endings.LAST :], False
+        )
         died = status.describe(folder, kind, message, told.get("step"))
         _record(folder, told | {"state": "failed", "error": died})
     return 1

@@ -12,6 +12,8 @@ from harness.training import TrainRun
 # A line of torchrun's summary for each process that ended badly; accelerate starts torchrun.
 DEAD = re.compile(r"^\s*host\s*: (\S+)\n\s*rank\s*: (\d+) .*\n\s*exitcode\s*: -(\d+)", re.MULTILINE)
 LOST = "MachineLost"
+# Lines of the log in which the cause is looked for, where nobody said it.
+LAST = 60
 
 
 def killed(run: TrainRun, placement: Placement, session: Session, by_kernel: bool) -> tuple[str, str] | None:
@@ -22,7 +24,9 @@ def killed(run: TrainRun, placement: Placement, session: Session, by_kernel: boo
     log = session.said()
     if run.shard.processes == 1 and not placement.nodes:
         code = session.ends[0].code
-        return advice.ended(code, (), by_kernel) if code < 0 and code != -signal.SIGTERM else None
+        if code >= 0 or code == -signal.SIGTERM:
+            return None
+        return advice.ended(code, log.splitlines()[-LAST:], by_kernel)
     for machine, rank, number in DEAD.findall(log):
         if int(number) != signal.SIGTERM:
             place = _host(placement, int(rank)) or (machine if placement.nodes > 1 else "")

@@ -16,6 +16,7 @@ from transformers import LlamaConfig
 from harness import advice, kernel, status
 from harness.cli import shortage
 from harness.config import ModelConfig
+from harness.estimate import machine
 from harness.estimate.hardware import accelerator
 from harness.training import AdapterConfig, MeasureConfig, OptimizerConfig, SftConfig, ShardConfig, TrainRun
 
@@ -49,30 +50,25 @@ def run(model: Path, micro: int = 8, processes: int = 1, strategy: Any = "ddp", 
 @pytest.fixture
 def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose GPUs have 80 GB."""
-    monkeypatch.setattr(shortage, "here", lambda processes: accelerator("h100"))
+    monkeypatch.setattr(machine, "here", lambda processes: accelerator("h100"))
 
 
 @pytest.mark.parametrize(
     ("changes", "says", "not_said"),
     [
-        pytest.param({}, ['[adapter] kind = "lora"'], ["zero3"], id="one GPU"),
+        pytest.param({}, ["adapter.kind to lora"], ["optimizer.micro_batch"], id="one GPU"),
+        pytest.param({"processes": 8}, ["shard.strategy from ddp to zero", "adapter.kind to lora"], [], id="eight"),
         pytest.param(
-            {"processes": 8},
-            ["lower optimizer.micro_batch from 8 to ", "set [shard] strategy zero3", '[adapter] kind = "lora"'],
-            ["smaller model"],
-            id="eight",
+            {"micro": 64, "adapter": AdapterConfig()}, ["optimizer.micro_batch from 64 to "], ["to lora"], id="batch"
         ),
-        pytest.param(
-            {"micro": 64, "adapter": AdapterConfig()}, ["lower optimizer.micro_batch from 64 to "], ["lora"], id="batch"
-        ),
-        pytest.param({"micro": 1, "adapter": AdapterConfig()}, ["which fit: end what else"], ["lower"], id="it fits"),
+        pytest.param({"micro": 4, "adapter": AdapterConfig()}, ["which fits: end what else"], [], id="it fits"),
     ],
 )
 def test_what_would_fit_is_named_and_nothing_else(
     seven_billion: Path, gpus: None, changes: dict[str, Any], says: list[str], not_said: list[str]
 ) -> None:
     told = shortage.said(run(seven_billion, **changes), "train")
-    assert re.match(r"the estimate for this run is \d+\.\d GB of a GPU's 80\.0", told)
+    assert re.match(r"the estimate for this run is [\d.]+ GB at the peak .*, 72 of 80 GB usable", told), told
     assert all(part in told for part in says), told
     assert not any(part in told for part in not_said), told
 
@@ -84,19 +80,25 @@ def test_the_micro_batch_that_is_advised_divides_the_batch_and_fits(seven_billio
     fewer = int(found[1])
     assert 64 % fewer == 0
     smaller = big.model_copy(update={"optimizer": big.optimizer.model_copy(update={"micro_batch": fewer})})
-    assert "which fit" in shortage.said(smaller, "train")
+    assert "which fits" in shortage.said(smaller, "train")
 
 
 def test_a_model_of_unknown_sizes_is_said_to_be_one(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "mystery"}))
     told = shortage.said(run(tmp_path), "train")
-    assert told.startswith("there is no estimate for this run (")
+    assert told.startswith("there is no estimate for this run, the sizes of m are not known")
     assert told.endswith(advice.SMALLER)
+
+
+def test_a_cell_is_told_in_the_words_of_a_study(seven_billion: Path, gpus: None) -> None:
+    told = shortage.said(run(seven_billion, 64), "train", study=True)
+    assert "train.micro_batch from 64 to " in told and "model.lora_rank to 16" in told
+    assert not any(own in told for own in ("optimizer.", "shard.", "adapter."))
 
 
 def test_a_measurement_is_not_helped_by_a_smaller_micro_batch(seven_billion: Path) -> None:
     measured = run(seven_billion, evaluation=MeasureConfig(test_items=4, batch_size=128))
-    told = shortage.said(measured, "test", shortage.OF_A_CELL)
+    told = shortage.said(measured, "test")
     assert told == "it was measuring, not training: lower evaluation.batch_size from 128 to 64"
 
 
@@ -170,7 +172,9 @@ def test_memory_that_is_really_exhausted_and_the_advice_that_helps(group: Path, 
     assert "was killed by SIGKILL because memory ran out; the estimate" in failed.stdout
     line = next(line for line in failed.stdout.splitlines() if "OutOfMemory" in line)
     found = re.search(
-        r"the estimate for this run is (\d+\.\d) GB of 5\.0: lower optimizer\.micro_batch from 512 to (\d+)", line
+        r"the estimate for this run is ([\d.]+) GB at the peak .* of 5 GB usable: "
+        r"optimizer\.micro_batch from 512 to (\d+)",
+        line,
     )
     assert found, line
     assert float(found[1]) > 5

@@ -130,7 +130,11 @@ def kind_of(kind: str) -> str:
 
 
 TEXTS = {
-    "OutOfMemory": ["CUDA out of memory. Tried to allocate 3.00 GiB", "RuntimeError: CUBLAS_STATUS_ALLOC_FAILED"],
+    "OutOfMemory": [
+        "CUDA out of memory. Tried to allocate 3.00 GiB",
+        "RuntimeError: CUBLAS_STATUS_ALLOC_FAILED",
+        "memory allocation of 2162704 bytes failed",
+    ],
     "SharedMemory": [
         "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ... out of shared memory",
         "unable to allocate shared memory(shm) for file </torch_7_2>: No space left on device (28)",
