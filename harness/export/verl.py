@@ -1,0 +1,300 @@
+"""A run as overrides of verl's `ppo_trainer` (0.9.1, `trainer.use_v1`), one per line."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.export import mapping
+from harness.export.mapping import FOLDER, Place, Setting, Translation
+from harness.training import Settings
+
+NAME = "verl"
+ACTOR, ROLLOUT, MODEL, REF = (f"actor_rollout_ref.{part}" for part in ("actor", "rollout", "model", "ref"))
+# verl clips a third time, where the advantage is negative (dual clip); no ratio gets there: it bounds them by e^20.
+NEVER = 1e9
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+PLAIN = re.compile(r"[\w./+-]+")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """verl's `adv_estimator`, `loss_mode` and `loss_agg_mode` of an objective."""
+
+    estimator: str
+    mode: str
+    average: str
+
+
+LOSSES = {
+    "grpo": Loss("grpo", "vanilla", "seq-mean-token-mean"),
+    "dr_grpo": Loss("grpo", "vanilla", "seq-mean-token-sum-norm"),
+    "dapo": Loss("grpo", "vanilla", "token-mean"),
+    "gspo": Loss("grpo", "gspo", "seq-mean-token-mean"),
+    "cispo": Loss("grpo", "cispo", "token-mean"),
+    "sapo": Loss("grpo", "sapo", "seq-mean-token-mean"),
+    "rloo": Loss("rloo", "vanilla", "seq-mean-token-sum"),
+    "reinforce_pp": Loss("reinforce_plus_plus", "vanilla", "token-mean"),
+}
+REFUSED = {
+    "reinforce_pp_baseline": "verl whitens it over tokens, not completions; the nearest is reinforce_pp",
+    "gdpo": "verl whitens it over tokens, and its trainer hands the components to no estimator; the nearest is grpo",
+    "online_dpo": "verl has no such estimator; the nearest is rloo, or harness train",
+}
+SCHEDULES = ("constant", "constant_with_warmup", "cosine")
+# What no setting asks for, and verl's default would do otherwise.
+OWN = {
+    "data.filter_overlong_prompts": False,
+    "data.truncation": "error",
+    "trainer.project_name": "harness",
+    f"{ROLLOUT}.tensor_model_parallel_size": 1,
+}
+LEFT_OUT = {
+    "grpo.reward_seconds": "verl waits for a reward as long as it takes",
+    "evaluation.batch_size": "vLLM makes its own batches",
+}
+
+
+def problems(run: Settings, gpus: int, machines: int) -> Iterator[str]:
+    """Why verl cannot train `run`, each with a fix; nothing where it can."""
+    yield from mapping.problems(run, NAME, gpus * machines)
+    if run.grpo is None:
+        return
+    objective, average = run.grpo.objective, LOSSES.get(run.grpo.objective)
+    if objective in REFUSED:
+        yield f"grpo.objective {objective}: {REFUSED[objective]}"
+    if average and run.grpo.entropy and average.average != "token-mean":
+        yield (
+            f"grpo.entropy {run.grpo.entropy:g}: verl averages it as the loss of {objective}, not over all tokens: "
+            "set 0, or take dapo, cispo or reinforce_pp"
+        )
+    if run.optimizer.schedule not in SCHEDULES:
+        yield f"optimizer.schedule {run.optimizer.schedule}: verl has {', '.join(SCHEDULES)}"
+    yield from _adapter_problems(run)
+    if run.evaluation and run.evaluation.max_new_tokens != run.grpo.max_new_tokens:
+        yield (
+            f"evaluation.max_new_tokens {run.evaluation.max_new_tokens}: verl measures with as many as it trains with: "
+            f"set {run.grpo.max_new_tokens}"
+        )
+
+
+def _adapter_problems(run: Settings) -> Iterator[str]:
+    if run.adapter is None:
+        return
+    if run.adapter.kind != "lora":
+        yield f"adapter.kind {run.adapter.kind}: verl's FSDP engine has lora only"
+    if run.adapter.dropout:
+        yield f"adapter.dropout {run.adapter.dropout:g}: verl's FSDP engine has none: set 0"
+    if run.adapter.rank > RANKS[-1]:
+        yield f"adapter.rank {run.adapter.rank}: vLLM takes at most {RANKS[-1]}"
+
+
+def translation(run: Settings, place: Place) -> Translation:
+    """All settings. `problems` has found none. Raises `BadExport` where there are too few questions for a step."""
+    size = mapping.prompts(run) * mapping.table(run).updates
+    if place.questions < size:
+        raise mapping.BadExport(
+            f"{place.questions} questions are fewer than the {size} of one sampling: lower optimizer.batch_size"
+        )
+    settings = [
+        *_model(run, place),
+        *_sizes(run, place),
+        *_optimizer(run),
+        *_objective(run),
+        *_records(run, place),
+        *_evaluation(run),
+        *(Setting("", key, value) for key, value in OWN.items()),
+    ]
+    return Translation(tuple(settings), dict(_left_out(run)), tuple(_differs(run)))
+
+
+def lines(settings: tuple[Setting, ...]) -> list[str]:
+    """What `overrides.txt` holds, in Hydra's grammar."""
+    return [f"{setting.theirs}={written(setting.value)}" for setting in settings]
+
+
+def written(value: Any) -> str:
+    """A value in Hydra's grammar: what it would not read as one plain word is quoted."""
+    if isinstance(value, list):
+        return f"[{','.join(map(written, value))}]"
+    if not isinstance(value, str) or PLAIN.fullmatch(value):
+        return str(value)
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _model(run: Settings, place: Place) -> Iterator[Setting]:
+    yield Setting("model", f"{MODEL}.path", place.model)
+    yield Setting("model", f"{MODEL}.tokenizer_path", f"{FOLDER}/tokenizer")
+    yield Setting("data", "data.train_files", f"{FOLDER}/data/train.parquet")
+    yield Setting("data", "data.val_files", f"{FOLDER}/data/test.parquet")
+    yield Setting("prompt", "data.max_prompt_length", place.prompt_tokens)
+    for name, text in place.template.items():
+        yield Setting("prompt", f"+data.apply_chat_template_kwargs.{name}", text)
+    if run.adapter:
+        yield Setting("adapter.rank", f"{MODEL}.lora_rank", run.adapter.rank)
+        yield Setting("adapter.alpha", f"{MODEL}.lora_alpha", run.adapter.alpha)
+        yield Setting("adapter.kind", f"{MODEL}.target_modules", "all-linear")
+        # vLLM puts the adapter on weights that it has to load first.
+        yield Setting("adapter.kind", f"{ROLLOUT}.load_format", "safetensors")
+
+
+def _sizes(run: Settings, place: Place) -> Iterator[Setting]:
+    grpo, steps = mapping.table(run), mapping.samplings(run)
+    prompts, micro = mapping.prompts(run), mapping.micro_batch(run, place.devices)
+    yield Setting("grpo.updates", "data.train_batch_size", prompts * grpo.updates)
+    yield Setting("optimizer.batch_size", f"{ACTOR}.ppo_mini_batch_size", prompts)
+    yield Setting("grpo.group_size", f"{ROLLOUT}.n", grpo.group_size)
+    yield Setting("optimizer.micro_batch", f"{ACTOR}.ppo_micro_batch_size_per_gpu", micro)
+    for part in (ROLLOUT, REF):
+        yield Setting("optimizer.micro_batch", f"{part}.log_prob_micro_batch_size_per_gpu", micro)
+    yield Setting("optimizer.steps", "trainer.total_training_steps", steps)
+    per_epoch = place.questions // (prompts * grpo.updates)
+    yield Setting("optimizer.steps", "trainer.total_epochs", math.ceil(steps / per_epoch))
+    yield Setting("shard.processes", "trainer.n_gpus_per_node", place.gpus)
+    yield Setting("shard.processes", "trainer.nnodes", place.machines)
+    divided = run.shard.strategy in ("zero3", "fsdp")
+    for part in (ACTOR, REF):
+        yield Setting("shard.strategy", f"{part}.fsdp_config.reshard_after_forward", divided)
+    for key in (f"{ACTOR}.data_loader_seed", f"{ACTOR}.fsdp_config.seed", f"{ROLLOUT}.seed", "data.seed"):
+        yield Setting("seed", key, run.seed)
+
+
+def _optimizer(run: Settings) -> Iterator[Setting]:
+    optimizer = run.optimizer
+    warms, cosine = optimizer.schedule != "constant", optimizer.schedule == "cosine"
+    warmup = optimizer.warmup_steps / mapping.table(run).updates if warms else 0
+    yield Setting("optimizer.learning_rate", f"{ACTOR}.optim.lr", optimizer.learning_rate)
+    yield Setting("optimizer.schedule", f"{ACTOR}.optim.lr_scheduler_type", "cosine" if cosine else "constant")
+    yield Setting("optimizer.warmup_steps", f"{ACTOR}.optim.lr_warmup_steps", round(warmup))
+    yield Setting("optimizer.weight_decay", f"{ACTOR}.optim.weight_decay", optimizer.weight_decay)
+    yield Setting("optimizer.beta2", f"{ACTOR}.optim.betas", [0.9, optimizer.beta2])
+    yield Setting("optimizer.max_grad_norm", f"{ACTOR}.optim.clip_grad", optimizer.max_grad_norm)
+    yield Setting("optimizer.max_grad_norm", f"{ACTOR}.grad_clip", optimizer.max_grad_norm)
+
+
+def _objective(run: Settings) -> Iterator[Setting]:
+    grpo, chosen = mapping.table(run), mapping.chosen(run)
+    loss = LOSSES[chosen.name]
+    normalised = chosen.advantage == "group_normalised"
+    yield Setting("grpo.objective", "algorithm.adv_estimator", loss.estimator)
+    yield Setting("grpo.objective", "algorithm.norm_adv_by_std_in_grpo", normalised)
+    yield Setting("grpo.objective", f"{ACTOR}.policy_loss.loss_mode", loss.mode)
+    yield Setting("grpo.objective", f"{ACTOR}.loss_agg_mode", loss.average)
+    if loss.average == "seq-mean-token-sum-norm":
+        yield Setting("grpo.max_new_tokens", f"{ACTOR}.loss_scale_factor", grpo.max_new_tokens)
+    for name, value in clips(chosen.name, chosen.settings).items():
+        yield Setting("grpo.objective", f"{ACTOR}.{name}", value)
+    yield from _divergence(run)
+    yield Setting("grpo.entropy", f"{ACTOR}.entropy_coeff", grpo.entropy)
+    if chosen.dynamic_sampling:
+        yield Setting("grpo.objective", "algorithm.filter_groups.enable", True)
+        # The reward before the punishment of length: `score`, as the reward function returns it.
+        yield Setting("grpo.objective", "algorithm.filter_groups.metric", "score")
+    yield Setting("grpo.reward", "reward.custom_reward_function.path", f"{FOLDER}/reward.py")
+    yield Setting("grpo.reward", "reward.custom_reward_function.name", "compute_score")
+    yield Setting("grpo.reward", "reward.reward_manager.name", "dapo" if chosen.overlong else "naive")
+    if chosen.overlong:
+        overlong = {
+            "enable": True,
+            "len": overlong_width(grpo.max_new_tokens),
+            "penalty_factor": chosen.overlong,
+            "log": True,
+        }
+        for name, value in overlong.items():
+            yield Setting("grpo.objective", f"+reward.reward_kwargs.overlong_buffer_cfg.{name}", value)
+        yield Setting("grpo.max_new_tokens", "+reward.reward_kwargs.max_resp_len", grpo.max_new_tokens)
+    yield Setting("grpo.max_new_tokens", "data.max_response_length", grpo.max_new_tokens)
+    yield Setting("grpo.temperature", f"{ROLLOUT}.temperature", grpo.temperature)
+    yield Setting("grpo.rollout", f"{ROLLOUT}.name", "vllm")
+
+
+def overlong_width(max_new_tokens: int) -> float:
+    """The interval below the limit in which the soft overlong punishment grows, in tokens."""
+    from rewards.length import LengthSoft
+
+    return LengthSoft(max_tokens=max_new_tokens).cache * max_new_tokens
+
+
+def clips(objective: str, settings: dict[str, Any]) -> dict[str, float]:
+    """verl's bounds of the ratio, or the temperatures of its gate, for the arguments of TRL's `GRPOConfig`."""
+    if objective == "sapo":
+        return {"tau_pos": settings["sapo_temperature_pos"], "tau_neg": settings["sapo_temperature_neg"]}
+    if objective == "cispo":
+        # TRL's is the highest weight itself, verl's is 1 + it; without a lower cut there is 1 - 1.
+        return {"clip_ratio_low": 1.0, "clip_ratio_high": settings["epsilon_high"] - 1}
+    low = settings["epsilon"]
+    high = settings.get("epsilon_high", low)
+    return {"clip_ratio": low, "clip_ratio_low": low, "clip_ratio_high": high, "clip_ratio_c": NEVER}
+
+
+def _divergence(run: Settings) -> Iterator[Setting]:
+    chosen = mapping.chosen(run)
+    beta = chosen.beta(mapping.table(run).kl)
+    in_reward, in_loss = (bool(beta) and chosen.kl_place == place for place in ("advantage", "loss"))
+    yield Setting("grpo.kl", f"{ACTOR}.use_kl_loss", in_loss)
+    yield Setting("grpo.kl", "algorithm.use_kl_in_reward", in_reward)
+    if in_loss:
+        yield Setting("grpo.kl", f"{ACTOR}.kl_loss_type", "low_var_kl")
+        yield Setting("grpo.kl", f"{ACTOR}.kl_loss_coef", beta)
+    if in_reward:
+        yield Setting("grpo.kl", "algorithm.kl_penalty", "kl")
+        yield Setting("grpo.kl", "algorithm.kl_ctrl.type", "fixed")
+        yield Setting("grpo.kl", "algorithm.kl_ctrl.kl_coef", beta)
+
+
+def _records(run: Settings, place: Place) -> Iterator[Setting]:
+    # verl writes no weights but in checkpoints: where the run asks for none, the last step makes one.
+    every = run.checkpoint.every // mapping.table(run).updates or mapping.samplings(run)
+    yield Setting("checkpoint.every", "trainer.save_freq", every)
+    yield Setting("checkpoint.keep", "trainer.max_actor_ckpt_to_keep", run.checkpoint.keep)
+    yield Setting("checkpoint.every", "trainer.default_local_dir", f"{FOLDER}/checkpoints")
+    yield Setting("report_to", "trainer.logger", ["console", *run.report_to])
+    yield Setting("", "trainer.experiment_name", place.name)
+    if mapping.table(run).keep_completions:
+        yield Setting("grpo.keep_completions", "trainer.rollout_data_dir", f"{FOLDER}/completions")
+
+
+def _evaluation(run: Settings) -> Iterator[Setting]:
+    measured = run.evaluation
+    yield Setting("evaluation.before", "trainer.val_before_train", bool(measured and measured.before))
+    # verl measures after the last step wherever it measures at all.
+    yield Setting("evaluation", "trainer.test_freq", mapping.samplings(run) if measured else -1)
+    if measured:
+        # verl would draw them: data/test.parquet holds the first ones, and is taken whole.
+        yield Setting("evaluation.test_items", "data.val_max_samples", -1)
+        yield Setting("evaluation.samples", f"{ROLLOUT}.val_kwargs.n", measured.samples)
+        yield Setting("evaluation.temperature", f"{ROLLOUT}.val_kwargs.temperature", measured.temperature)
+        yield Setting("evaluation.temperature", f"{ROLLOUT}.val_kwargs.do_sample", measured.temperature > 0)
+
+
+def _left_out(run: Settings) -> Iterator[tuple[str, str]]:
+    grpo = mapping.table(run)
+    yield from ((name, why) for name, why in LEFT_OUT.items() if run.evaluation or name.startswith("grpo"))
+    if mapping.chosen(run).dynamic_sampling:
+        yield (
+            "grpo.sampling_rounds",
+            "verl samples until a batch is full, however long: a model that never or always answers right never ends",
+        )
+    if grpo.rollout == "server":
+        yield "grpo.server", "verl starts its own engines on the training GPUs"
+    if grpo.keep_completions:
+        yield "grpo.keep_completions", "how many steps: verl keeps the completions of all"
+
+
+def _differs(run: Settings) -> Iterator[str]:
+    grpo, optimizer = mapping.table(run), run.optimizer
+    chosen = mapping.chosen(run)
+    if chosen.advantage == "group_normalised":
+        yield "A group's deviation has 1e-6 added before it divides; here it is 1e-4."
+    if chosen.advantage == "reinforce_pp":
+        yield "The variance over the batch's tokens has 1e-8 added; here the deviation has 1e-4."
+    if grpo.updates > 1 and optimizer.schedule != "constant":
+        yield "The learning rate moves once a sampling, not at each of its updates."
+    if optimizer.weight_decay:
+        yield "Weight decay acts on biases and norms as well."
+    if grpo.rollout in ("vllm", "server"):
+        yield mapping.ENGINE.format(name=NAME, flag="algorithm.rollout_correction.*")
+    if run.shard.strategy not in ("zero3", "fsdp"):
+        yield f"FSDP divides the weights between passes also where shard.strategy is {run.shard.strategy}."
+    yield mapping.UNSCORABLE
