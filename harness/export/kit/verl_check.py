@@ -5,6 +5,7 @@
 
 import asyncio
 import functools
+import json
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -130,10 +131,12 @@ class Export:
 
     def _ids(self, dataset: Any) -> Iterator[list[int]]:
         from omegaconf import OmegaConf
-        from verl.utils.tokenizer.continuous_token import create_continuous_token_builder
+        from verl.utils.tokenizer.continuous_token_wiring import create_continuous_token_builder
 
         told = OmegaConf.to_container(self.config.data.apply_chat_template_kwargs)
-        builder = create_continuous_token_builder(self.tokenizer, chat_template_kwargs=told)
+        # Of the model's family depends how a conversation would go on; the model may not be here, its config is.
+        kind = json.loads((proof.HERE / "tokenizer" / "config.json").read_text(encoding="utf-8")).get("model_type")
+        builder = create_continuous_token_builder(self.tokenizer, hf_model_type=kind, chat_template_kwargs=told)
         return (builder.build_initial_tokens(dataset[index]["raw_prompt"]) for index in range(len(dataset)))
 
     def scores(self) -> str:
