@@ -22,9 +22,7 @@ def export(
     override: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Over the file, as optimizer.steps=20.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder. Default: results/export/ENGINE-NAME-OF-THE-FILE.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder. Default: results/export/ENGINE-NAME-OF-THE-FILE.")] = None,
     gpus: Annotated[int | None, typer.Option(help="Of a machine. Default: shard.processes.", min=1)] = None,
     machines: Annotated[int, typer.Option(help="How many.", min=1)] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="For machines; progress goes to stderr.")] = False,

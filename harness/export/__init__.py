@@ -2,7 +2,7 @@
 
     pins        which versions, and why
     mapping     what a translation is; what neither engine can do
-    verl        to verl's overrides
+    verl        to verl's overrides; verl_objective, those of the objective
     openrlhf    to OpenRLHF's flags
     data        questions in the engine's format, and the tokenizer that renders them
     expected    what the registry says of a few completions, to hold the engine to

@@ -78,8 +78,8 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
 
 def to_parquet(prompts: Sequence[Prompt], path: Path, name: str, split: str) -> None:
     """verl's rows: `prompt` holds messages, `reward_model.ground_truth` the gold as the data have it."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
     rows = [
         {

@@ -65,7 +65,9 @@ def overlong(weight: float, max_new_tokens: int) -> list[dict[str, float]]:
     punishment = LengthSoft(max_tokens=max_new_tokens)
     ids = [[0] * length for length in lengths]
     scores = punishment(prompts=["?"] * len(ids), completions=["?"] * len(ids), completion_ids=ids)
-    return [{"tokens": length, "punishment": weight * (score or 0.0)} for length, score in zip(lengths, scores, strict=True)]
+    return [
+        {"tokens": length, "punishment": weight * (score or 0.0)} for length, score in zip(lengths, scores, strict=True)
+    ]
 
 
 def _readable(prompts: Sequence[Prompt]) -> Iterator[tuple[int, Prompt]]:

@@ -119,12 +119,11 @@ def _write_data(engine: str, made: Material, folder: Path) -> dict[str, list[Pro
 
 
 def _write_scripts(engine: str, spec: str, plugins: dict[str, str], folder: Path) -> None:
-    pins, kit = PINS[engine], files("harness.export.kit")
+    kit = files("harness.export.kit")
     whole.write(folder / "run.sh", scripts.run(engine))
     whole.write(folder / "setup.sh", scripts.setup(engine))
     whole.write(folder / "reward.py", scripts.reward(engine, spec, plugins))
     whole.write(folder / "requirements-check.txt", "\n".join(environments.packages(engine)) + "\n")
-    whole.write(folder / "requirements.txt", "\n".join([*pins.first, pins.requirement, VERIFIER, *pins.last]) + "\n")
     whole.write(folder / "proof.py", (kit / "proof.py").read_text(encoding="utf-8"))
     whole.write(folder / "check.py", (kit / f"{engine}_check.py").read_text(encoding="utf-8"))
 
@@ -140,7 +139,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _check_free(folder: Path, run: TrainRun, engine: str) -> None:
     """Raises `BadExport` where the folder holds something else than this run's export."""
-    if not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     try:
         there = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """README.md of an export: what it is, how it is used, how each setting was translated, and what nobody has tried."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.export.mapping import Place, Translation
 from harness.export.pins import PINS, VERIFIER, Pins
@@ -8,32 +8,42 @@ from harness.export.scripts import SETTINGS, python_range
 from harness.training import TrainRun
 
 TITLES = {"verl": "verl", "openrlhf": "OpenRLHF"}
+FILES = ("files", "every file is the one that was exported (`manifest.json`)")
 PROVEN = {
-    "verl": """| line | proves |
-|---|---|
-| files | every file is the one that was exported (`manifest.json`) |
-| versions | verl is the pinned one; what else is otherwise is told |
-| config | verl's schema knows every override, and its `validate_config` passes |
-| objective | verl has this estimator and loss, and the loss has a gradient in the right direction |
-| data | verl's dataset class reads both files, row for row |
-| prompts | the token ids that verl's agent loop builds, of every prompt, are those of `harness train` |
-| reward | verl's loader takes `reward.py`, and its reward manager scores the completions of `expected.jsonl`, as a DataProto, to the registry's numbers |""",
-    "openrlhf": """| line | proves |
-|---|---|
-| files | every file is the one that was exported (`manifest.json`) |
-| versions | OpenRLHF is the pinned one; what else is otherwise is told |
-| flags | OpenRLHF's own parser and its assertions take every flag, and it would make the run's number of updates |
-| data | OpenRLHF's dataset class reads every prompt and label |
-| prompts | the token ids that its rollout hands to the engine, of every prompt, are those of `harness train` |
-| reward | its single-turn executor loads `reward.py` and scores the completions of `expected.jsonl` to the registry's numbers |
-
-vLLM, DeepSpeed and flash-attn are played where they are not installed: none of the code above calls them.""",
+    "verl": [
+        FILES,
+        ("versions", "verl is the pinned one; what else is otherwise is told"),
+        ("config", "verl's schema knows every override, and its `validate_config` passes"),
+        ("objective", "verl has this estimator and loss, and the loss has a gradient in the right direction"),
+        ("data", "verl's dataset class reads both files, row for row"),
+        ("prompts", "the token ids that verl's agent loop builds, of every prompt, are those of `harness train`"),
+        (
+            "reward",
+            "verl's loader takes `reward.py`, and its reward manager scores the completions of `expected.jsonl`, as a "
+            "DataProto, to the registry's numbers",
+        ),
+    ],
+    "openrlhf": [
+        FILES,
+        ("versions", "OpenRLHF is the pinned one; what else is otherwise is told"),
+        (
+            "flags",
+            "OpenRLHF's own parser and assertions take every flag, and it would make the run's number of updates",
+        ),
+        ("data", "OpenRLHF's dataset class reads every prompt and label"),
+        ("prompts", "the token ids that its rollout gives the engine, of every prompt, are those of `harness train`"),
+        (
+            "reward",
+            "its single-turn executor loads `reward.py` and scores the completions of `expected.jsonl` to the "
+            "registry's numbers; vLLM, DeepSpeed and flash-attn are played where they are not installed: none of the "
+            "code that is proven calls them",
+        ),
+    ],
 }
 UNTRIED = {
-    "verl": "`setup.sh` without `--check-only`, `run.sh` from `main_ppo` on, the memory it takes, resuming, Ray over several "
-    "machines, and the command that merges a checkpoint",
-    "openrlhf": "`setup.sh` without `--check-only`, `run.sh` from `train_ppo_ray` on, the memory it takes, resuming, and Ray over "
-    "several machines",
+    "verl": "`run.sh` from `main_ppo` on, the memory it takes, resuming, Ray over several machines, and the command "
+    "that merges a checkpoint",
+    "openrlhf": "`run.sh` from `train_ppo_ray` on, the memory it takes, resuming, and Ray over several machines",
 }
 WEIGHTS = {
     "verl": """verl writes checkpoints only. The weights as a model folder, and its accuracy:
@@ -43,12 +53,22 @@ WEIGHTS = {
     --local_dir checkpoints/global_step_{steps}/actor --target_dir model
 harness eval model --data ... --style {style}
 ```""",
-    "openrlhf": """`model/` holds the weights after the last step; its accuracy: `harness eval model --data ... --style {style}`.""",
+    "openrlhf": "`model/` holds the weights after the last step. Its accuracy: "
+    "`harness eval model --data ... --style {style}`.",
 }
-ELSEWHERE = {
-    "verl": "bash run.sh actor_rollout_ref.model.path=/models/mine actor_rollout_ref.actor.fsdp_config.param_offload=True",
-    "openrlhf": "bash run.sh --actor.model_name_or_path /models/mine --ds.adam_offload",
+OFFLOADED = {
+    "verl": "actor_rollout_ref.model.path=/models/mine actor_rollout_ref.actor.fsdp_config.param_offload=True",
+    "openrlhf": "--actor.model_name_or_path /models/mine --ds.adam_offload",
 }
+USE = """```sh
+bash setup.sh    # the environment, in .venv; once
+bash run.sh      # checks, then trains; the same command goes on from the last checkpoint
+bash run.sh {offloaded}
+```"""
+CHECKED = """```sh
+bash setup.sh --check-only    # on any machine: no GPU, no vLLM
+.venv/bin/python check.py     # --json for machines; exit code 1 where a check fails
+```"""
 
 
 def text(engine: str, run: TrainRun, place: Place, translation: Translation) -> str:
@@ -58,11 +78,9 @@ def text(engine: str, run: TrainRun, place: Place, translation: Translation) -> 
         f"# {place.name}: {run.model.name} on {title}",
         f"One `harness train grpo` run, written for {title}: reward `{run.grpo.reward}`, objective "
         f"`{run.grpo.objective}`, {run.optimizer.steps} updates of {run.optimizer.batch_size} completions on "
-        f"{place.machines} x {place.gpus} GPUs. `manifest.json` holds the whole run. The folder needs nothing beside it "
-        "but the model.",
-        "```sh\nbash setup.sh                 # the environment, in .venv; once\n"
-        "bash run.sh                   # checks, then trains; the same command goes on from the last checkpoint\n"
-        f"{ELSEWHERE[engine]}\n```",
+        f"{place.machines} x {place.gpus} GPUs. `manifest.json` holds the whole run. The folder needs nothing beside "
+        "it but the model.",
+        USE.format(offloaded=OFFLOADED[engine]),
         f"Arguments of `run.sh` go to {title}, over those of `{file}`, and are checked with them. The model is "
         f"`{place.model}`: a hub id is downloaded by {title}, a folder has to lie there on every machine.",
         _machines(place),
@@ -70,15 +88,15 @@ def text(engine: str, run: TrainRun, place: Place, translation: Translation) -> 
         "## Versions",
         _versions(PINS[engine]),
         "## What `check.py` proves",
-        "```sh\nbash setup.sh --check-only    # on any machine: no GPU, no vLLM\n.venv/bin/python check.py     # --json for "
-        "machines; exit code 1 where a check fails\n```",
-        PROVEN[engine],
+        CHECKED,
+        _table(("line", "proves"), PROVEN[engine]),
         "## Every setting",
         _settings(file, translation),
         *_listed("Left out", [f"`{name}`: {why}." for name, why in translation.left_out.items()]),
         *_listed(f"What {title} does otherwise", list(translation.differs)),
         "## Untested without GPUs",
-        f"This export was made and checked on machines without a GPU. Nobody has run there: {UNTRIED[engine]}.",
+        "The exporter was written and tested on machines without a GPU. What was never run there: `setup.sh` without "
+        f"`--check-only`, {UNTRIED[engine]}.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -93,21 +111,19 @@ def _machines(place: Place) -> str:
 
 
 def _versions(pins: Pins) -> str:
-    rows = [
-        f"| `{pins.requirement}` | the engine |",
-        f"| {python_range(pins)} | the rewards; its metadata |",
-        *(f"| `{name}=={version}` | {source} |" for name, (version, source) in pins.exact.items()),
-        f"| `{VERIFIER}` | the verifier of the rewards |",
-    ]
-    return "\n".join(["| needs | says |", "|---|---|", *rows])
+    exact = [(f"`{name}=={version}`", source) for name, (version, source) in pins.exact.items()]
+    rows = [(f"`{pins.requirement}`", "the engine"), (python_range(pins), "the rewards, and the engine's metadata")]
+    return _table(("needs", "says"), [*rows, *exact, (f"`{VERIFIER}`", "the verifier of the rewards")])
 
 
 def _settings(file: str, translation: Translation) -> str:
-    rows = [
-        f"| {f'`{one.ours}`' if one.ours else ''} | `{one.theirs}` | `{one.value}` |" for one in translation.settings
-    ]
+    rows = [(f"`{one.ours}`" if one.ours else "", f"`{one.theirs}`", f"`{one.value}`") for one in translation.settings]
     head = f"As in `{file}`. Without a setting on the left, it is the engine's own business."
-    return "\n".join([head, "", "| setting | theirs | value |", "|---|---|---|", *rows])
+    return "\n\n".join([head, _table(("setting", "theirs", "value"), rows)])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
 
 def _listed(title: str, points: list[str]) -> Iterator[str]:

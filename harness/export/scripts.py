@@ -63,7 +63,7 @@ if [ "${1:-}" = --check-only ]; then
 fi
 %(install)s"""
 
-_REWARD = '''"""The run's reward for %(name)s: the registry's own, from the copy in `%(package)s/` and the run's plugins."""
+_REWARD = '''"""The reward of the run for %(name)s: the registry's, from its copy in `%(package)s/`, and plugins."""
 
 import sys
 from pathlib import Path
@@ -125,7 +125,7 @@ def _install(pins: Pins) -> str:
     engine = f"'{pins.requirement}' '{VERIFIER}'"
     isolated = "--no-build-isolation " if pins.first else ""
     after = "".join(f'"${{pip[@]}}" --no-build-isolation {one}\n' for one in pins.last)
-    return f'{before}"${{pip[@]}}" {isolated}{engine}\n{after}'.replace("]}\"  ", "]}\" ")
+    return f'{before}"${{pip[@]}}" {isolated}{engine}\n{after}'.replace(']}"  ', ']}" ')
 
 
 def reward(engine: str, spec: str, plugins: dict[str, str]) -> str:

@@ -3,45 +3,19 @@
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from harness.export import mapping
+from harness.export import mapping, verl_objective
 from harness.export.mapping import FOLDER, Place, Setting, Translation
+from harness.export.verl_objective import ACTOR
 from harness.training import Settings
 
 NAME = "verl"
-ACTOR, ROLLOUT, MODEL, REF = (f"actor_rollout_ref.{part}" for part in ("actor", "rollout", "model", "ref"))
-# verl clips a third time, where the advantage is negative (dual clip); no ratio gets there: it bounds them by e^20.
-NEVER = 1e9
+ROLLOUT, MODEL, REF = (f"actor_rollout_ref.{part}" for part in ("rollout", "model", "ref"))
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 PLAIN = re.compile(r"[\w./+-]+")
 
 
-@dataclass(frozen=True)
-class Loss:
-    """verl's `adv_estimator`, `loss_mode` and `loss_agg_mode` of an objective."""
-
-    estimator: str
-    mode: str
-    average: str
-
-
-LOSSES = {
-    "grpo": Loss("grpo", "vanilla", "seq-mean-token-mean"),
-    "dr_grpo": Loss("grpo", "vanilla", "seq-mean-token-sum-norm"),
-    "dapo": Loss("grpo", "vanilla", "token-mean"),
-    "gspo": Loss("grpo", "gspo", "seq-mean-token-mean"),
-    "cispo": Loss("grpo", "cispo", "token-mean"),
-    "sapo": Loss("grpo", "sapo", "seq-mean-token-mean"),
-    "rloo": Loss("rloo", "vanilla", "seq-mean-token-sum"),
-    "reinforce_pp": Loss("reinforce_plus_plus", "vanilla", "token-mean"),
-}
-REFUSED = {
-    "reinforce_pp_baseline": "verl whitens it over tokens, not completions; the nearest is reinforce_pp",
-    "gdpo": "verl whitens it over tokens, and its trainer hands the components to no estimator; the nearest is grpo",
-    "online_dpo": "verl has no such estimator; the nearest is rloo, or harness train",
-}
 SCHEDULES = ("constant", "constant_with_warmup", "cosine")
 # What no setting asks for, and verl's default would do otherwise.
 OWN = {
@@ -61,14 +35,7 @@ def problems(run: Settings, gpus: int, machines: int) -> Iterator[str]:
     yield from mapping.problems(run, NAME, gpus * machines)
     if run.grpo is None:
         return
-    objective, average = run.grpo.objective, LOSSES.get(run.grpo.objective)
-    if objective in REFUSED:
-        yield f"grpo.objective {objective}: {REFUSED[objective]}"
-    if average and run.grpo.entropy and average.average != "token-mean":
-        yield (
-            f"grpo.entropy {run.grpo.entropy:g}: verl averages it as the loss of {objective}, not over all tokens: "
-            "set 0, or take dapo, cispo or reinforce_pp"
-        )
+    yield from verl_objective.problems(run)
     if run.optimizer.schedule not in SCHEDULES:
         yield f"optimizer.schedule {run.optimizer.schedule}: verl has {', '.join(SCHEDULES)}"
     yield from _adapter_problems(run)
@@ -101,7 +68,8 @@ def translation(run: Settings, place: Place) -> Translation:
         *_model(run, place),
         *_sizes(run, place),
         *_optimizer(run),
-        *_objective(run),
+        *verl_objective.settings(run),
+        *_sampling(run),
         *_records(run, place),
         *_evaluation(run),
         *(Setting("", key, value) for key, value in OWN.items()),
@@ -173,74 +141,11 @@ def _optimizer(run: Settings) -> Iterator[Setting]:
     yield Setting("optimizer.max_grad_norm", f"{ACTOR}.grad_clip", optimizer.max_grad_norm)
 
 
-def _objective(run: Settings) -> Iterator[Setting]:
-    grpo, chosen = mapping.table(run), mapping.chosen(run)
-    loss = LOSSES[chosen.name]
-    normalised = chosen.advantage == "group_normalised"
-    yield Setting("grpo.objective", "algorithm.adv_estimator", loss.estimator)
-    yield Setting("grpo.objective", "algorithm.norm_adv_by_std_in_grpo", normalised)
-    yield Setting("grpo.objective", f"{ACTOR}.policy_loss.loss_mode", loss.mode)
-    yield Setting("grpo.objective", f"{ACTOR}.loss_agg_mode", loss.average)
-    if loss.average == "seq-mean-token-sum-norm":
-        yield Setting("grpo.max_new_tokens", f"{ACTOR}.loss_scale_factor", grpo.max_new_tokens)
-    for name, value in clips(chosen.name, chosen.settings).items():
-        yield Setting("grpo.objective", f"{ACTOR}.{name}", value)
-    yield from _divergence(run)
-    yield Setting("grpo.entropy", f"{ACTOR}.entropy_coeff", grpo.entropy)
-    if chosen.dynamic_sampling:
-        yield Setting("grpo.objective", "algorithm.filter_groups.enable", True)
-        # The reward before the punishment of length: `score`, as the reward function returns it.
-        yield Setting("grpo.objective", "algorithm.filter_groups.metric", "score")
-    yield Setting("grpo.reward", "reward.custom_reward_function.path", f"{FOLDER}/reward.py")
-    yield Setting("grpo.reward", "reward.custom_reward_function.name", "compute_score")
-    yield Setting("grpo.reward", "reward.reward_manager.name", "dapo" if chosen.overlong else "naive")
-    if chosen.overlong:
-        overlong = {
-            "enable": True,
-            "len": overlong_width(grpo.max_new_tokens),
-            "penalty_factor": chosen.overlong,
-            "log": True,
-        }
-        for name, value in overlong.items():
-            yield Setting("grpo.objective", f"+reward.reward_kwargs.overlong_buffer_cfg.{name}", value)
-        yield Setting("grpo.max_new_tokens", "+reward.reward_kwargs.max_resp_len", grpo.max_new_tokens)
+def _sampling(run: Settings) -> Iterator[Setting]:
+    grpo = mapping.table(run)
     yield Setting("grpo.max_new_tokens", "data.max_response_length", grpo.max_new_tokens)
     yield Setting("grpo.temperature", f"{ROLLOUT}.temperature", grpo.temperature)
     yield Setting("grpo.rollout", f"{ROLLOUT}.name", "vllm")
-
-
-def overlong_width(max_new_tokens: int) -> float:
-    """The interval below the limit in which the soft overlong punishment grows, in tokens."""
-    from rewards.length import LengthSoft
-
-    return LengthSoft(max_tokens=max_new_tokens).cache * max_new_tokens
-
-
-def clips(objective: str, settings: dict[str, Any]) -> dict[str, float]:
-    """verl's bounds of the ratio, or the temperatures of its gate, for the arguments of TRL's `GRPOConfig`."""
-    if objective == "sapo":
-        return {"tau_pos": settings["sapo_temperature_pos"], "tau_neg": settings["sapo_temperature_neg"]}
-    if objective == "cispo":
-        # TRL's is the highest weight itself, verl's is 1 + it; without a lower cut there is 1 - 1.
-        return {"clip_ratio_low": 1.0, "clip_ratio_high": settings["epsilon_high"] - 1}
-    low = settings["epsilon"]
-    high = settings.get("epsilon_high", low)
-    return {"clip_ratio": low, "clip_ratio_low": low, "clip_ratio_high": high, "clip_ratio_c": NEVER}
-
-
-def _divergence(run: Settings) -> Iterator[Setting]:
-    chosen = mapping.chosen(run)
-    beta = chosen.beta(mapping.table(run).kl)
-    in_reward, in_loss = (bool(beta) and chosen.kl_place == place for place in ("advantage", "loss"))
-    yield Setting("grpo.kl", f"{ACTOR}.use_kl_loss", in_loss)
-    yield Setting("grpo.kl", "algorithm.use_kl_in_reward", in_reward)
-    if in_loss:
-        yield Setting("grpo.kl", f"{ACTOR}.kl_loss_type", "low_var_kl")
-        yield Setting("grpo.kl", f"{ACTOR}.kl_loss_coef", beta)
-    if in_reward:
-        yield Setting("grpo.kl", "algorithm.kl_penalty", "kl")
-        yield Setting("grpo.kl", "algorithm.kl_ctrl.type", "fixed")
-        yield Setting("grpo.kl", "algorithm.kl_ctrl.kl_coef", beta)
 
 
 def _records(run: Settings, place: Place) -> Iterator[Setting]:
@@ -284,11 +189,7 @@ def _left_out(run: Settings) -> Iterator[tuple[str, str]]:
 
 def _differs(run: Settings) -> Iterator[str]:
     grpo, optimizer = mapping.table(run), run.optimizer
-    chosen = mapping.chosen(run)
-    if chosen.advantage == "group_normalised":
-        yield "A group's deviation has 1e-6 added before it divides; here it is 1e-4."
-    if chosen.advantage == "reinforce_pp":
-        yield "The variance over the batch's tokens has 1e-8 added; here the deviation has 1e-4."
+    yield from verl_objective.differs(run)
     if grpo.updates > 1 and optimizer.schedule != "constant":
         yield "The learning rate moves once a sampling, not at each of its updates."
     if optimizer.weight_decay:
@@ -297,4 +198,6 @@ def _differs(run: Settings) -> Iterator[str]:
         yield mapping.ENGINE.format(name=NAME, flag="algorithm.rollout_correction.*")
     if run.shard.strategy not in ("zero3", "fsdp"):
         yield f"FSDP divides the weights between passes also where shard.strategy is {run.shard.strategy}."
+    if "trackio" in run.report_to:
+        yield "trackio is not among verl's requirements: .venv/bin/python -m pip install trackio."
     yield mapping.UNSCORABLE

@@ -1,7 +1,10 @@
-"""Proves without a GPU what can be proven of this export in OpenRLHF's own environment. Exit code 1 where a check fails.
+"""Proves without a GPU what can be proven of this export in OpenRLHF's own environment; exit code 1 where one fails.
 
-    .venv/bin/python check.py [--json] [-- FLAG ...]
+.venv/bin/python check.py [--json] [-- FLAG ...]
 """
+
+# What is imported here is installed where the export goes.
+# mypy: disable-error-code="import-not-found"
 
 import asyncio
 import functools
@@ -20,7 +23,7 @@ import proof
 
 
 class Played(MetaPathFinder, Loader):
-    """Imports packages that need a GPU as nothing: OpenRLHF's modules import them, no code that is run here uses them."""
+    """Imports packages that need a GPU as nothing: OpenRLHF's modules import them, no code run here uses them."""
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
@@ -159,7 +162,9 @@ class Export:
         for row in rows:
             found = self._scored(executor, row)
             if found["reward"] is None:
-                raise proof.Failed(f"question {row['index']}, {row['kind']}: the reward raised; standard error says what")
+                raise proof.Failed(
+                    f"question {row['index']}, {row['kind']}: the reward raised; standard error says what"
+                )
             grades = proof.numbers(row["grades"])
             told = {"score": found["reward"].item(), "correct": found["scores"].item()}
             told |= {name: value.item() for name, value in found["extra_logs"].items()}
