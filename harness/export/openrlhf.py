@@ -46,8 +46,6 @@ REFUSED = {
 OWN: dict[str, Any] = {
     "--data.input_key": "prompt",
     "--data.label_key": "answer",
-    "--train.num_episodes": 1,
-    "--train.max_epochs": 1,
     "--rollout.top_p": 1.0,
     "--reward.clip_range": [-NEVER, NEVER],
     "--train.colocate_all": True,
@@ -126,6 +124,9 @@ def _model(place: Place) -> Iterator[Setting]:
 def _sizes(run: Settings, place: Place) -> Iterator[Setting]:
     grpo, micro = mapping.table(run), mapping.micro_batch(run, place.devices)
     yield Setting("grpo.updates", "--rollout.batch_size", mapping.prompts(run) * grpo.updates)
+    # data/train.jsonl holds the questions of all steps: once through it is the run.
+    yield Setting("optimizer.steps", "--train.num_episodes", 1)
+    yield Setting("optimizer.steps", "--train.max_epochs", 1)
     yield Setting("optimizer.batch_size", "--train.batch_size", run.optimizer.batch_size)
     yield Setting("grpo.group_size", "--rollout.n_samples_per_prompt", grpo.group_size)
     yield Setting("optimizer.micro_batch", "--train.micro_batch_size", micro)
