@@ -20,9 +20,10 @@ typing-inspection==0.4.5 typing_extensions==4.16.0 tzdata==2026.6 urllib3==2.8.0
 
 _APART = {
     "verl": """
-antlr4-python3-runtime==4.9.3 cloudpickle==3.1.2 codetiming==1.4.0 colorful==0.5.8 google-api-core==2.44.0
-google-auth==2.62.2 googleapis-common-protos==1.76.0 hydra-core==1.3.8 omegaconf==2.3.1 orjson==3.13.0 pyvers==0.1.0
-ray==2.60.0 tensordict==0.10.0 transformers==5.10.4 verl==0.9.1
+annotated-doc==0.0.7 antlr4-python3-runtime==4.9.3 cachetools==8.0.2 cloudpickle==3.1.2 codetiming==1.4.0
+colorful==0.5.8 fastapi==0.165.0 google-api-core==2.44.0 google-auth==2.62.2 googleapis-common-protos==1.76.0
+hydra-core==1.3.8 omegaconf==2.3.1 opentelemetry-api==1.45.2 orjson==3.13.0 pyvers==0.1.0 ray==2.60.0
+starlette==1.10.0 tensordict==0.10.0 transformers==5.10.4 uvicorn==0.54.0 verl==0.9.1
 """,
     "openrlhf": """
 antlr4-python3-runtime==4.13.2 einops==0.8.2 openrlhf==0.11.2 pylatexenc==2.11 ray==2.55.0 transformers==5.15.0

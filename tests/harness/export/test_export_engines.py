@@ -5,15 +5,17 @@ What is not run: training, which both do on GPUs only.
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from datasets import Dataset
-from exporting import RECIPE, exported
+from exporting import exported
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -68,9 +70,10 @@ def checked(environment: Path, folder: Path, *more: str) -> tuple[int, dict[str,
 
 RUNS = [
     pytest.param("verl", ["grpo.objective=dapo", "grpo.updates=2"], id="verl-dapo"),
-    pytest.param("verl", ["grpo.objective=rloo", "grpo.kl=0.05", "adapter.rank=8"], id="verl-rloo-lora"),
     pytest.param(
-        "verl", ["grpo.objective=sapo", "grpo.reward=format_answer(format=0.1)+0.0*repetition"], id="verl-sapo"
+        "verl",
+        ["grpo.objective=rloo", "grpo.kl=0.05", "adapter.rank=8", "grpo.reward=format_answer+0.0*repetition"],
+        id="verl-rloo, LoRA, two rewards",
     ),
     pytest.param("openrlhf", ["grpo.objective=reinforce_pp", "grpo.kl=0.001"], id="openrlhf-reinforce_pp"),
     pytest.param("openrlhf", ["grpo.objective=gspo", "grpo.updates=4", "optimizer.steps=20"], id="openrlhf-gspo"),
@@ -98,41 +101,42 @@ def _registry(folder: Path) -> None:
     path.write_text(text.replace("0.2", "0.3"))
 
 
-def _data(folder: Path) -> None:
+def _rows(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Changes every row of the training data."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if (folder / "data" / "train.jsonl").is_file():
-        path = folder / "data" / "train.jsonl"
-        path.write_text(path.read_text().replace("How many", "How  many"))
-        return
-    path = folder / "data" / "train.parquet"
-    table = pq.read_table(path).to_pylist()
-    for row in table:
-        row["prompt"][-1]["content"] += " "
-    import pyarrow as pa
+    lines, table = folder / "data" / "train.jsonl", folder / "data" / "train.parquet"
+    if lines.is_file():
+        rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    else:
+        rows = pq.read_table(table).to_pylist()
+    for row in rows:
+        change(row)
+    if lines.is_file():
+        lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), table)
 
-    pq.write_table(pa.Table.from_pylist(table), path)
+
+def _questions(folder: Path) -> None:
+    def change(row: dict[str, Any]) -> None:
+        if isinstance(row["prompt"], str):
+            row["prompt"] = row["prompt"].replace(" ", "  ", 1)
+        else:
+            row["prompt"][-1]["content"] = row["prompt"][-1]["content"].replace(" ", "  ", 1)
+
+    _rows(folder, change)
 
 
 def _golds(folder: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    def change(row: dict[str, Any]) -> None:
+        if "answer" in row:
+            row["answer"] = "#### 1"
+        else:
+            row["reward_model"]["ground_truth"] = "#### 1"
 
-    if (folder / "data" / "train.jsonl").is_file():
-        path = folder / "data" / "train.jsonl"
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        path.write_text("".join(json.dumps({**row, "answer": "#### 1"}) + "\n" for row in rows))
-        return
-    path = folder / "data" / "train.parquet"
-    rows = pq.read_table(path).to_pylist()
-    for row in rows:
-        row["reward_model"]["ground_truth"] = "#### 1"
-    pq.write_table(pa.Table.from_pylist(rows), path)
-
-
-def _template(folder: Path) -> None:
-    path = folder / "tokenizer" / "chat_template.jinja"
-    path.write_text("Q: " + path.read_text())
+    _rows(folder, change)
 
 
 def _setting(old: str, new: str) -> Callable[[Path], None]:
@@ -146,22 +150,14 @@ def _setting(old: str, new: str) -> Callable[[Path], None]:
 
 TAMPERED = [
     pytest.param("verl", _reward, "reward", id="verl-another reward"),
-    pytest.param("verl", _registry, "reward", id="verl-another registry"),
-    pytest.param("verl", _data, "prompts", id="verl-other questions"),
+    pytest.param("verl", _questions, "prompts", id="verl-other questions"),
     pytest.param("verl", _golds, "data", id="verl-other golds"),
-    pytest.param("verl", _template, "prompts", id="verl-another template"),
     pytest.param("verl", _setting("optim.lr=", "optim.learning_rate="), "config", id="verl-an unknown key"),
-    pytest.param(
-        "verl", _setting("loss_agg_mode=seq-mean-token-mean", "loss_agg_mode=mean"), "config", id="verl-value"
-    ),
     pytest.param("verl", _setting("estimator=grpo", "estimator=grpoo"), "objective", id="verl-an unknown estimator"),
-    pytest.param("verl", _setting("max_prompt_length=", "max_prompt_length=1 #"), "config", id="verl-not hydra"),
-    pytest.param("openrlhf", _reward, "reward", id="openrlhf-another reward"),
     pytest.param("openrlhf", _registry, "reward", id="openrlhf-another registry"),
-    pytest.param("openrlhf", _data, "prompts", id="openrlhf-other questions"),
+    pytest.param("openrlhf", _questions, "prompts", id="openrlhf-other questions"),
     pytest.param("openrlhf", _golds, "data", id="openrlhf-other golds"),
     pytest.param("openrlhf", _setting("--train.seed", "--train.sed"), "flags", id="openrlhf-an unknown flag"),
-    pytest.param("openrlhf", _setting("samples_per_prompt 4", "samples_per_prompt 1"), "flags", id="openrlhf-no group"),
     pytest.param("openrlhf", _setting("num_episodes 1", "num_episodes 2"), "flags", id="openrlhf-more steps"),
 ]
 
@@ -170,8 +166,6 @@ TAMPERED = [
 def test_a_check_fails_where_the_export_was_changed(
     home: Path, tmp_path: Path, environment: Environment, engine: str, change: Callable[[Path], None], line: str
 ) -> None:
-    import shutil
-
     # Copied: datasets keeps what it has read by path.
     folder = tmp_path / "changed"
     shutil.copytree(exported(home, engine, name="setup"), folder)
@@ -185,8 +179,7 @@ def test_a_check_fails_where_the_export_was_changed(
 @pytest.mark.parametrize(
     ("engine", "more", "line"),
     [
-        pytest.param("verl", ["trainer.nodes=2"], "config", id="verl-unknown"),
-        pytest.param("verl", ["data.train_batch_size=1"], "config", id="verl-too small for its mini-batches"),
+        pytest.param("verl", ["data.train_batch_size=1"], "config", id="verl-smaller than a mini-batch"),
         pytest.param("openrlhf", ["--train.batch_size", "2"], "flags", id="openrlhf-other steps"),
     ],
 )
@@ -288,8 +281,15 @@ def test_the_engine_takes_the_step_that_we_take(
     done = python(environment(engine), str(HERE / "engines" / f"{engine}_gradient.py"), task=task)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
+    tokens = sum(LENGTHS)
+    if updated:
+        # A translation to another objective would be seen.
+        pairs = list(combinations([torch.tensor(one) for one in expected.values()], 2))
+        assert min(float((one - other).norm() / one.norm()) for one, other in pairs) > 10 * CLOSE
     for name in losses:
         there, here = torch.tensor(found[name]), torch.tensor(expected[name])
+        if (engine, name) == ("openrlhf", "reinforce_pp"):
+            # Its variance is over n, ours over n - 1: nothing for a batch, something for these few tokens.
+            here = here * (tokens / (tokens - 1)) ** 0.5
         apart = (there - here).norm() / here.norm()
         assert apart < CLOSE, f"{name}: {apart:.1e}\n{there}\n{here}"
-    assert RECIPE["grpo"]["kl"] == 0.0
