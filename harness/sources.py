@@ -44,7 +44,7 @@ def tokenizer(name: str, progress: Progress) -> ModelConfig:
     """Resolves a model as far as its prompts go: of one on the hub no weights are downloaded."""
     if name == "tiny" or Path(name).expanduser().is_dir():
         return model(name, "default", progress)
-    folder = _downloaded(name, allow=["*.json", "*.jinja", "*.txt", "tokenizer*"])
+    folder = _downloaded(name, allow=["*.json", "*.jinja", "*.txt", "*.model"])
     if not _has_chat_template(folder):
         raise SourceError(f"{name}: no chat template; take the instruct version of the model")
     return ModelConfig(name=name, path=str(folder), fingerprint=cache.folder_digest(folder))

@@ -37,13 +37,14 @@ def export(
     from rich.console import Console
 
     from evals.data import DataError
+    from harness.alignment import Misaligned
     from harness.chat import OtherTemplate
     from harness.export.mapping import BadExport
     from harness.sources import SourceError
     from rewards import RewardError
 
     errors = Console(stderr=True)
-    with told(BadExport, BadRecipe, DataError, OtherTemplate, RewardError, SourceError):
+    with told(BadExport, BadRecipe, DataError, Misaligned, OtherTemplate, RewardError, SourceError):
         recipe = read(config, override or [])
         devices = gpus or recipe.shard.processes
         _check(engine, recipe, devices, machines)
@@ -88,12 +89,13 @@ def _written(
     from transformers import AutoTokenizer
 
     from evals.data import load, training
-    from harness import chat
+    from harness import alignment, chat
     from harness.export.folder import material, write
 
     assert run.data is not None
     tokenizer = AutoTokenizer.from_pretrained(run.model.path)
     chat.check_trained(Path(run.model.path), tokenizer, run.prompt)
+    alignment.require(tokenizer, run.prompt, alignment.stop_tokens(Path(run.model.path)))
     train, test = training(run.data), load(Path(run.data.test))
     with errors.status(f"rendering {len(train) + len(test)} prompts"):
         made = material(run, tokenizer, train, test)

@@ -205,4 +205,5 @@ def _differs(run: Settings) -> Iterator[str]:
     if run.shard.strategy == "fsdp":
         yield "DeepSpeed's ZeRO-3 divides what FSDP would."
     yield "Questions are drawn once for all steps and lie in data/train.jsonl; every one is rendered already."
+    yield "The model is loaded with trust_remote_code: Python files that lie beside its weights are run."
     yield mapping.UNSCORABLE

@@ -12,10 +12,9 @@ from harness.training import Settings
 
 NAME = "verl"
 ROLLOUT, MODEL, REF = (f"actor_rollout_ref.{part}" for part in ("rollout", "model", "ref"))
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 PLAIN = re.compile(r"[\w./+-]+")
-
-
+# vLLM's largest; verl rounds up to those that it has.
+MOST_RANK = 512
 SCHEDULES = ("constant", "constant_with_warmup", "cosine")
 # What no setting asks for, and verl's default would do otherwise.
 OWN = {
@@ -53,8 +52,8 @@ def _adapter_problems(run: Settings) -> Iterator[str]:
         yield f"adapter.kind {run.adapter.kind}: verl's FSDP engine has lora only"
     if run.adapter.dropout:
         yield f"adapter.dropout {run.adapter.dropout:g}: verl's FSDP engine has none: set 0"
-    if run.adapter.rank > RANKS[-1]:
-        yield f"adapter.rank {run.adapter.rank}: vLLM takes at most {RANKS[-1]}"
+    if run.adapter.rank > MOST_RANK:
+        yield f"adapter.rank {run.adapter.rank}: vLLM takes at most {MOST_RANK}"
 
 
 def translation(run: Settings, place: Place) -> Translation:

@@ -16,6 +16,7 @@ import pytest
 import torch
 from datasets import Dataset
 from exporting import exported
+from smollm2 import SHARED, checkpoint, needed
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -87,6 +88,21 @@ def test_every_check_passes(home: Path, environment: Environment, engine: str, c
     code, found = checked(environment(engine), folder)
     assert {name: one["detail"] for name, one in found.items() if one["status"] != "ok"} == {}
     assert code == 0
+
+
+@needed
+@both
+def test_a_real_tokenizer_and_the_original_gsm8k(
+    home: Path, environment: Environment, engine: str, tmp_path: Path
+) -> None:
+    small = ["model=" + str(checkpoint()), "data=gsm8k", f"data_path={SHARED / 'data' / 'gsm8k'}", "prompt=think"]
+    flags = [flag for change in small for flag in ("--set", change)]
+    folder = exported(tmp_path, engine, *flags)
+    code, found = checked(environment(engine), folder)
+    assert {name: one["detail"] for name, one in found.items() if one["status"] != "ok"} == {}
+    assert code == 0
+    if engine == "verl":
+        assert "7473 to train on, 1319 to measure on" in found["data"]["detail"]
 
 
 def _reward(folder: Path) -> None:

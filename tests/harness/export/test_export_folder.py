@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from exporting import RECIPE, export, exported, manifest, values
-from templated import CLOCK, LLAMA
+from templated import CLOCK, GEMMA, LLAMA
 
 from evals.data import load
 from harness import chat
@@ -242,6 +242,16 @@ def test_a_template_that_says_the_day_is_told_the_day_of_training(tmp_path: Path
     refused = export(clock, "verl")
     assert (refused.exit_code, "write the date out" in refused.stderr) == (2, True)
     assert exported(clock, "openrlhf").is_dir(), "its prompts are rendered already"
+
+
+def test_a_template_that_cannot_render_the_style_is_refused(tmp_path: Path) -> None:
+    import templated
+    from exporting import make_home
+
+    done = export(make_home(tmp_path, templated.build(GEMMA)), "verl", "--set", "prompt=think")
+    assert done.exit_code == 2
+    assert "system" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @both
