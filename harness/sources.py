@@ -40,6 +40,16 @@ def model(name: str, recipe: str, progress: Progress, chat: bool = True) -> Mode
     return ModelConfig(name=label, path=str(folder), fingerprint=cache.folder_digest(folder))
 
 
+def tokenizer(name: str, progress: Progress) -> ModelConfig:
+    """Resolves a model as far as its prompts go: of one on the hub no weights are downloaded."""
+    if name == "tiny" or Path(name).expanduser().is_dir():
+        return model(name, "default", progress)
+    folder = _downloaded(name, allow=["*.json", "*.jinja", "*.txt", "*.model"])
+    if not _has_chat_template(folder):
+        raise SourceError(f"{name}: no chat template; take the instruct version of the model")
+    return ModelConfig(name=name, path=str(folder), fingerprint=cache.folder_digest(folder))
+
+
 def check_model(folder: Path, chat: bool = True) -> None:
     """Raises `SourceError` where a config, safetensors weights, a tokenizer or (`chat`) a chat template is missing."""
     if not (folder / "config.json").is_file():
@@ -62,12 +72,13 @@ def _has_chat_template(folder: Path) -> bool:
     return config.is_file() and bool(json.loads(config.read_text(encoding="utf-8")).get("chat_template"))
 
 
-def _downloaded(name: str) -> Path:
+def _downloaded(name: str, allow: list[str] | None = None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, ignore_patterns=["*.bin", "*.pt", "*.pth", "*.gguf", "*.onnx"]))
+        pickled = ["*.bin", "*.pt", "*.pth", "*.gguf", "*.onnx"]
+        return Path(snapshot_download(name, allow_patterns=allow, ignore_patterns=pickled))
     except HFValidationError as error:
         raise SourceError(f"{name}: neither a folder nor a hub id; give a model folder, owner/name or tiny") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

@@ -78,6 +78,7 @@ def test_leaves_import_nothing_of_the_project_but_leaves() -> None:
         "ablations.plan",
         PLANNED,
         "harness.trainers.objectives",
+        "harness.export.folder",
     ],
 )
 def test_import_is_cheap(module: str) -> None:

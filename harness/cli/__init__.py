@@ -8,6 +8,7 @@ from harness.cli.compare import compare
 from harness.cli.doctor import doctor
 from harness.cli.estimate import estimate
 from harness.cli.eval import evaluate_command
+from harness.cli.export import export
 from harness.cli.pairs import pairs
 from harness.cli.report import report
 from harness.cli.rewards import rewards
@@ -34,6 +35,7 @@ app.command()(audit)
 app.command()(verify)
 app.command()(doctor)
 app.command()(estimate)
+app.command()(export)
 
 
 @app.callback()

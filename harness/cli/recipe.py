@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.config import DataConfig, PluginConfig
+from harness.config import DataConfig, ModelConfig, PluginConfig
 from harness.training import METHODS, Method, Prompt, Settings, TrainRun
 
 
@@ -69,8 +69,16 @@ def toml_value(text: str) -> Any:
         return text
 
 
-def resolved(method: Method, recipe: Recipe, progress: Callable[[int, int], None]) -> TrainRun:
+def resolved(
+    method: Method,
+    recipe: Recipe,
+    progress: Callable[[int, int], None],
+    find: Callable[[str, Callable[[int, int], None]], ModelConfig] | None = None,
+) -> TrainRun:
     """The run: names checked first, then data and model found; the embedded base, if it has to be made, comes last.
+
+    Args:
+        find: how a model is found by its name; by default with its weights, as training needs it.
 
     Raises `BadRecipe`, `DataError`, `OtherTemplate`, `SourceError` or pydantic's `ValidationError`.
     """
@@ -81,7 +89,7 @@ def resolved(method: Method, recipe: Recipe, progress: Callable[[int, int], None
     if problems:
         raise BadRecipe("\n".join(problems))
     data = _data(recipe)
-    model = sources.model(recipe.model, "default", progress)
+    model = find(recipe.model, progress) if find else sources.model(recipe.model, "default", progress)
     return TrainRun(
         method=method,
         prompt=recipe.prompt or chat.style_of(Path(model.path), model.name == "tiny"),
