@@ -79,7 +79,7 @@ def _resolved(recipe: Recipe, errors: "Console") -> "TrainRun":
     # Trackers have to be installed where the run goes, not here.
     silent = recipe.model_copy(update={"report_to": ()})
     with base_progress(errors) as progress:
-        run = resolved("grpo", silent, progress, sources.tokenizer)
+        run = resolved("grpo", silent, progress, sources.tokenizer, here=False)
     return run.model_copy(update={"report_to": recipe.report_to})
 
 

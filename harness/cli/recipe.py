@@ -74,18 +74,22 @@ def resolved(
     recipe: Recipe,
     progress: Callable[[int, int], None],
     find: Callable[[str, Callable[[int, int], None]], ModelConfig] | None = None,
+    here: bool = True,
 ) -> TrainRun:
     """The run: names checked first, then data and model found; the embedded base, if it has to be made, comes last.
 
     Args:
         find: how a model is found by its name; by default with its weights, as training needs it.
+        here: it runs on this machine, so that packages and devices have to be there.
 
     Raises `BadRecipe`, `DataError`, `OtherTemplate`, `SourceError` or pydantic's `ValidationError`.
     """
     from harness import chat, sources
+    from harness.doctor import preflight
 
     plugins = _plugins(recipe)
     problems = list(_problems(method, recipe))
+    problems[:0] = preflight.refused(preflight.of_training(recipe)) if here else []
     if problems:
         raise BadRecipe("\n".join(problems))
     data = _data(recipe)
@@ -110,11 +114,9 @@ def _plugins(recipe: Recipe) -> tuple[PluginConfig, ...]:
 def _problems(method: Method, recipe: Recipe) -> Iterator[str]:
     import rewards
     from harness import trackers
-    from harness.doctor import preflight
     from harness.trainers import losses, objectives
     from harness.trainers.process import checks
 
-    yield from preflight.refused(preflight.of_training(recipe))
     yield from trackers.problems(recipe.report_to)
     if getattr(recipe, method) is None:
         yield f"harness train {method} needs a table [{method}]"

@@ -82,7 +82,7 @@ def train(
             raise BadRecipe(f"{method}: give {', '.join(METHODS)}")
         place = placed(config, override or [], Flags(launcher, processes, zero, hostfile, slurm))
         with base_progress(errors) as progress:
-            run = resolved(chosen, place.recipe, progress)
+            run = resolved(chosen, place.recipe, progress, here=not place.job)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(folder / ".lock", timeout=0):
