@@ -21,12 +21,15 @@ DISK_GB, LITTLE_DISK_GB = 1.0, 20.0
 SHARED_GB = 1.0
 # A process with vLLM and several data loaders holds some hundred files open; Ray asks for 65,536 on a head node.
 FILES, MANY_FILES = 1024, 4096
+# Every process of torch has some threads for each core, Ray some dozens of processes.
+PROCESSES, MANY_PROCESSES = 256, 2048
+MOST = 65536
 MEMORY_GB = 3.0
 
 
 def checks(results: Path) -> list[Finding]:
     """All findings, in the order that people read them."""
-    found = [cores(), memory(), shared(), files()]
+    found = [cores(), memory(), shared(), files(), processes()]
     places = {"results": results, "cache": cache.root(), "hub cache": hub(), "temporary": Path(tempfile.gettempdir())}
     return [*found, *(folder(name, path) for name, path in places.items()), *locks()]
 
@@ -63,13 +66,23 @@ def shared(path: Path = Path("/dev/shm")) -> Finding:
 
 def files() -> Finding:
     """Files that a process may hold open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = "unlimited" if soft == resource.RLIM_INFINITY else f"{soft:,}"
-    if soft == resource.RLIM_INFINITY or soft >= MANY_FILES:
-        return Finding("open files", "ok", limit)
-    status: Status = "warn" if soft >= FILES else "fail"
-    wanted = min(hard, 65536) if hard > 0 else 65536
-    return Finding("open files", status, f"{limit}: vLLM, Ray and many cells want more; ulimit -n {wanted}")
+    return _limit("open files", resource.RLIMIT_NOFILE, FILES, MANY_FILES, "-n")
+
+
+def processes() -> Finding:
+    """Processes and threads of this user."""
+    return _limit("processes", resource.RLIMIT_NPROC, PROCESSES, MANY_PROCESSES, "-u")
+
+
+def _limit(name: str, which: int, least: int, enough: int, flag: str) -> Finding:
+    soft, hard = resource.getrlimit(which)
+    if soft == resource.RLIM_INFINITY:
+        return Finding(name, "ok", "unlimited")
+    if soft >= enough:
+        return Finding(name, "ok", f"{soft:,}")
+    status: Status = "warn" if soft >= least else "fail"
+    wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    return Finding(name, status, f"{soft:,}: vLLM, Ray and many cells want more; ulimit {flag} {wanted}")
 
 
 def hub() -> Path:

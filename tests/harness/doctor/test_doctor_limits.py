@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections import namedtuple
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,26 +16,43 @@ from harness.doctor import limits
 Usage = namedtuple("Usage", "total used free")
 
 
-@pytest.fixture
-def few_files() -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+@contextmanager
+def limited(which: int, soft: int) -> Iterator[None]:
+    before = resource.getrlimit(which)
+    resource.setrlimit(which, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(which, before)
 
 
 def test_all_are_told_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "none"))
     names = [finding.name for finding in limits.checks(tmp_path)]
     assert names == [
-        "cores", "memory", "shared memory", "open files", "results", "cache", "hub cache", "temporary"
+        "cores", "memory", "shared memory", "open files", "processes", "results", "cache", "hub cache", "temporary"
     ]  # fmt: skip
 
 
-def test_few_open_files_fail_with_the_command(few_files: None) -> None:
-    found = limits.files()
-    assert found.status == "fail"
-    assert found.message.startswith("512: ") and "ulimit -n " in found.message
+@pytest.mark.parametrize(
+    ("soft", "status"),
+    [
+        pytest.param(512, "fail", id="vLLM alone opens more"),
+        pytest.param(2048, "warn", id="Ray wants more"),
+        pytest.param(4096, "ok", id="enough"),
+    ],
+)
+def test_open_files_with_the_command(soft: int, status: str) -> None:
+    with limited(resource.RLIMIT_NOFILE, soft):
+        found = limits.files()
+    assert found.status == status
+    assert found.message.startswith(f"{soft:,}") and ("ulimit -n " in found.message) == (status != "ok")
+
+
+def test_processes_with_the_command() -> None:
+    with limited(resource.RLIMIT_NPROC, 200):
+        found = limits.processes()
+    assert found.status == "fail" and "ulimit -u " in found.message
 
 
 def test_more_threads_than_cores_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
