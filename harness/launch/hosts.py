@@ -46,6 +46,8 @@ def command(host: str, arguments: Sequence[str]) -> list[str]:
 
 def address(host: str) -> str:
     """The name or address behind a name that may be ssh's alone."""
+    if shutil.which(SSH[0]) is None:
+        return host
     told = subprocess.run([SSH[0], "-G", host], capture_output=True, text=True).stdout
     names = (line.partition(" ")[2] for line in told.splitlines() if line.startswith("hostname "))
     return next(names, host)
@@ -69,7 +71,7 @@ def problems(hosts: Sequence[Host]) -> Iterator[str]:
         yield "--hostfile: there is no ssh here; install the OpenSSH client"
         return
     try:
-        port(address(hosts[0].name) if len(hosts) > 1 else "localhost")
+        port(address(hosts[0].name))
     except OSError as error:
         yield (
             f"--hostfile: its first machine {hosts[0].name} is not this one ({error.strerror}); start the command "
