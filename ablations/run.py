@@ -32,6 +32,10 @@ Watch = Callable[[Sequence[CellRun]], None]
 Explain = Callable[[CellRun], None]
 
 
+def unexplained(cell: CellRun) -> None:
+    """Leaves the record of a failed cell as it is."""
+
+
 def load(
     folders: Sequence[Path], retry_failed: bool, read: Callable[[Path], RunConfig | TrainRun] = RunConfig.read
 ) -> list[CellRun]:
@@ -51,7 +55,7 @@ def run(
     executor: Executor,
     watch: Watch,
     hang_minutes: float = HANG_MINUTES,
-    explain: Explain = lambda cell: None,
+    explain: Explain = unexplained,
 ) -> None:
     """Runs all pending cells and the stages they need; `watch` is called several times a second.
 

@@ -53,7 +53,7 @@ class CheckpointConfig(Table):
 
 
 class ShardConfig(Table):
-    """How the processes of one machine share the work, each with a part of every batch.
+    """How the processes of all machines share the work, each with a part of every batch.
 
     `ddp` copies everything. ZeRO-1 divides the optimiser's state, ZeRO-2 the gradients too, ZeRO-3 and FSDP the weights
     as well (arXiv 1910.02054, section 5; 2304.11277).

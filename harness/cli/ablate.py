@@ -138,6 +138,7 @@ def walk(
 ) -> "Sequence[CellRun]":
     """Runs what is missing of the study. Ctrl-C keeps what is done and ends the command."""
     from ablations import run, stages
+    from ablations.executors.local import Local
     from ablations.live import view
     from ablations.plan import lay
     from harness.cli import shortage
@@ -147,9 +148,11 @@ def walk(
         cells = run.load(lay(folder, plan), retry_failed)
         stages.attach(cells, [one.needs for one in plan.runs()])
         announce(console, cells, folder)
+        # Nobody here knows how much memory another machine has.
+        explain = shortage.explain_cell if isinstance(where, Local) else run.unexplained
         try:
             with view(console) as watch:
-                run.run(cells, where, watch, hang_minutes, shortage.explain_cell)
+                run.run(cells, where, watch, hang_minutes, explain)
         except KeyboardInterrupt:
             done = sum(cell.state == "done" for cell in cells)
             typer.echo(f"stopped: {done} of {len(cells)} cells are done; the same command continues", err=True)

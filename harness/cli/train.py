@@ -59,7 +59,7 @@ def train(
 
     Example: harness train grpo --config examples/grpo-tiny.toml --set grpo.objective=dapo
 
-    Example: harness train sft --config examples/sft-7b.toml --launch accelerate --zero 3 --hostfile hosts
+    Example: harness train sft --config examples/sft-7b.toml --hostfile hosts --processes 16 --zero 3
     """
     from filelock import FileLock, Timeout
     from rich.console import Console
@@ -92,6 +92,8 @@ def train(
                         typer.echo(submitted(folder, run, place.placement.launcher, place.job, as_json))
                         return
                     ready(folder, run, place.placement)
+                    if len(place.placement.hosts) > 1:
+                        errors.print(f"asking {len(place.placement.hosts)} machines", highlight=False)
                     with watching(errors, run.optimizer.steps) as watch:
                         launch.start(folder, run, watch, place.placement)
                     shortage.explain(folder, run)

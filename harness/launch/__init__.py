@@ -92,17 +92,18 @@ def commands(folder: Path, run: TrainRun, seats: list[Seat], placement: Placemen
 def _follow(session: Session, folder: Path, watch: Watch, placement: Placement) -> bool:
     """Waits for the end and passes Ctrl-C on; True when there was one."""
     asked = False
-    while not session.over():
+    while True:
         try:
+            if session.over():
+                return asked
             time.sleep(POLL_SECONDS)
             if told := status.read(folder):
                 watch(told)
         except KeyboardInterrupt:
             if asked:
-                break
+                return True
             asked = True
             _interrupt(session, folder, placement)
-    return asked
 
 
 def _interrupt(session: Session, folder: Path, placement: Placement) -> None:

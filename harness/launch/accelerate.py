@@ -5,6 +5,7 @@ launch/deepspeed.json    with ZeRO, the config that training itself uses
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ def write(folder: Path, run: TrainRun, seat: Seat) -> Path:
     config = settings(run, seat, on_cpu, home / DEEPSPEED if divided else None)
     # JSON values are YAML values.
     lines = "".join(f"{name}: {json.dumps(value)}\n" for name, value in config.items())
-    whole.write(path, HEAD.format(config=path, module=run.module, folder=folder) + lines)
+    whole.write(
+        path, HEAD.format(config=shlex.quote(str(path)), module=run.module, folder=shlex.quote(str(folder))) + lines
+    )
     return path
 
 

@@ -22,7 +22,7 @@ ANSWER_SECONDS = 90.0
 # machine could read from the list of processes: the hub is asked, and trackers are told, by the first machine alone.
 PASSED = """
 PATH PYTHONPATH LD_LIBRARY_PATH LANG LC_ALL HARNESS_CACHE XDG_CACHE_HOME HF_HOME HF_HUB_CACHE HF_DATASETS_CACHE
-HF_HUB_OFFLINE HF_ENDPOINT TRANSFORMERS_OFFLINE TORCH_HOME TORCH_EXTENSIONS_DIR TRITON_CACHE_DIR CUDA_HOME
+HF_HUB_OFFLINE TRANSFORMERS_OFFLINE TORCH_HOME TORCH_EXTENSIONS_DIR TRITON_CACHE_DIR CUDA_HOME
 CUDA_DEVICE_ORDER PYTORCH_CUDA_ALLOC_CONF DS_ACCELERATOR
 """.split()
 PASSED_PREFIXES = ("NCCL_", "GLOO_", "TORCH_NCCL_", "UCX_", "FI_")
@@ -46,6 +46,8 @@ def command(host: str, arguments: Sequence[str]) -> list[str]:
 
 def address(host: str) -> str:
     """The name or address behind a name that may be ssh's alone."""
+    if shutil.which(SSH[0]) is None:
+        return host
     told = subprocess.run([SSH[0], "-G", host], capture_output=True, text=True).stdout
     names = (line.partition(" ")[2] for line in told.splitlines() if line.startswith("hostname "))
     return next(names, host)
@@ -69,7 +71,7 @@ def problems(hosts: Sequence[Host]) -> Iterator[str]:
         yield "--hostfile: there is no ssh here; install the OpenSSH client"
         return
     try:
-        port(address(hosts[0].name) if len(hosts) > 1 else "localhost")
+        port(address(hosts[0].name))
     except OSError as error:
         yield (
             f"--hostfile: its first machine {hosts[0].name} is not this one ({error.strerror}); start the command "

@@ -9,7 +9,7 @@ Launcher = Literal["torchrun", "accelerate"]
 
 # As the rank of a seat: only known on the node, where the guard puts its number.
 NODE = "$SLURM_NODEID"
-LINE = re.compile(r"(?P<name>[\w.:-]+)(\s+slots\s*=\s*(?P<slots>[1-9]\d*))?\s*(#.*)?")
+LINE = re.compile(r"(?P<name>[\w.:@-]+)(\s+slots\s*=\s*(?P<slots>[1-9]\d*))?\s*(#.*)?")
 
 
 class NotPlaceable(ValueError):
@@ -67,7 +67,9 @@ def read(file: Path) -> tuple[Host, ...]:
             continue
         hosts.append(Host(found["name"], int(found["slots"] or 1)))
     names = [host.name for host in hosts]
-    problems += [f"{file}: {name} stands there twice; add up its slots" for name in set(names) if names.count(name) > 1]
+    problems += [
+        f"{file}: {name} stands there twice; add up its slots" for name in dict.fromkeys(names) if names.count(name) > 1
+    ]
     if not (hosts or problems):
         problems.append(f"{file}: names no machine; give lines `host slots=N`")
     if problems:

@@ -13,9 +13,10 @@ import pytest
 import tomli_w
 from transformers import LlamaConfig
 
+from ablations.cells import CellRun
 from harness import advice, kernel, status
 from harness.cli import shortage
-from harness.config import ModelConfig
+from harness.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainConfig
 from harness.estimate import machine
 from harness.estimate.hardware import accelerator
 from harness.training import AdapterConfig, MeasureConfig, OptimizerConfig, SftConfig, ShardConfig, TrainRun
@@ -115,6 +116,29 @@ def test_only_a_lack_of_memory_is_explained(tmp_path: Path, seven_billion: Path,
     assert (after["message"] != before) is changed
     if changed:
         assert after["message"].startswith("no memory left; the estimate for this run is ")
+
+
+def test_a_cell_is_told_the_names_that_a_study_has(tmp_path: Path, seven_billion: Path, gpus: None) -> None:
+    config = RunConfig(
+        reward="sparse",
+        objective="grpo",
+        seed=0,
+        prompt="think",
+        model=ModelConfig(name="m", path=str(seven_billion), fingerprint="m", lora_rank=16),
+        data=DataConfig(name="d", train="train.jsonl", test="test.jsonl", fingerprint="d"),
+        train=TrainConfig(steps=9, prompts_per_step=32, group_size=8, learning_rate=1e-5, max_new_tokens=1024),
+        evaluation=EvaluationConfig(test_items=9, samples=1, dev_items=9, every=3),
+        code="c",
+    )
+    error = {"type": "OutOfMemory", "message": f"CUDA out of memory; {advice.SMALLER}", "step": 1}
+    status.replace(tmp_path / status.FILE, {"state": "failed", "phase": "train", "error": error})
+    shortage.explain_cell(CellRun(tmp_path, config))
+    told = status.read(tmp_path)["error"]["message"]
+    assert re.match(r"CUDA out of memory; the estimate for this run is .*: train\.micro_batch from 256 to \d+", told), (
+        told
+    )
+    assert "optimizer." not in told
+    assert "adapter." not in told
 
 
 LIMIT = 5 * 10**9

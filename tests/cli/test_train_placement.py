@@ -89,6 +89,7 @@ def test_placement_is_no_part_of_the_run(file: Path, tmp_path: Path) -> None:
         pytest.param({}, "-oProxyCommand=x slots=2\n", ["hosts:1: -oProxy"], id="an option for ssh"),
         pytest.param({}, "localhost\nlocalhost\n", ["localhost stands there twice"], id="twice"),
         pytest.param({}, "# none\n", ["names no machine"], id="empty"),
+        pytest.param({}, "192.0.2.1 slots=2\n", ["192.0.2.1 is not this one"], id="the only one is another"),
         pytest.param({}, "192.0.2.1\nlocalhost\n", ["192.0.2.1 is not this one"], marks=needs_ssh, id="another first"),
         pytest.param({"launcher": "accelerate"}, "localhost slots=2\nother\n", ["give each slots=2, or"], id="uneven"),
         pytest.param({"slurm": "nodes=2", "processes": 3}, "", ["give a multiple of the 2 nodes"], id="nodes"),

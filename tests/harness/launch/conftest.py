@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.training import CheckpointConfig, OptimizerConfig, SftConfig, ShardConfig, TrainRun
+from harness.training import OptimizerConfig, SftConfig, ShardConfig, TrainRun
 
 ROOT = Path(__file__).parents[3]
 Lay = Callable[..., Path]
@@ -16,18 +16,17 @@ Lay = Callable[..., Path]
 
 @pytest.fixture
 def lay(run: TrainRun, tmp_path: Path) -> Lay:
-    """Writes a run of supervised fine-tuning into a new folder: six steps of two processes."""
+    """Writes a run of supervised fine-tuning into a new folder: six steps, of two processes."""
 
-    def lay(name: str, strategy: str = "ddp", steps: int = 6, every: int = 0) -> Path:
+    def lay(name: str, strategy: str = "ddp", steps: int = 6, processes: int = 2) -> Path:
         folder = tmp_path / name
         folder.mkdir()
         changes = {
             "method": "sft",
             "grpo": None,
             "sft": SftConfig(),
-            "optimizer": OptimizerConfig(steps=steps, batch_size=8, learning_rate=1e-3),
-            "checkpoint": CheckpointConfig(every=every),
-            "shard": ShardConfig(processes=2, strategy=strategy),  # type: ignore[arg-type]  # pydantic checks it
+            "optimizer": OptimizerConfig(steps=steps, batch_size=4 * processes, learning_rate=1e-3),
+            "shard": ShardConfig(processes=processes, strategy=strategy),  # type: ignore[arg-type]  # pydantic checks it
         }
         TrainRun.model_validate(run.model_copy(update=changes).model_dump()).write(folder / "config.toml")
         return folder

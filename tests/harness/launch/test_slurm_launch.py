@@ -209,7 +209,7 @@ def slurm_state(cluster: dict[str, str], number: str) -> str:
 def test_within_an_allocation_it_runs_there_and_a_killed_process_is_named(
     train: Callable[..., Any], cluster: dict[str, str], tmp_path: Path
 ) -> None:
-    done = train("inside", *NODES, before=("salloc", "--nodes=2", "--quiet"))
+    done = train("inside", *NODES, "--launch", "accelerate", before=("salloc", "--nodes=2", "--quiet"))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["step"] == 6
     wrong = train("wrong", "--slurm", "nodes=1", before=("salloc", "--nodes=2", "--quiet"))
