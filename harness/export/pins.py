@@ -40,7 +40,7 @@ PINS: dict[str, Pins] = {
         ((3, 11), (3, 13)),
         {
             "vllm": ("0.24.0", "verl 0.9.1, extra vllm"),
-            "torch": ("2.11.0", "verl 0.9.1, extra vllm"),
+            "torch": ("2.11.0", "verl 0.9.1, extra vllm; vLLM 0.24.0"),
             "transformers": ("5.9.0", "verl 0.9.1, extra vllm; without it !=5.6.0,<5.11,>=5.5.3"),
             "flash-attn": ("2.8.3", "verl 0.9.1, extra flash-attn-cu130torch211, for its FSDP engine; nvcc builds it"),
         },
@@ -51,6 +51,7 @@ PINS: dict[str, Pins] = {
         ((3, 11), None),
         {
             "vllm": ("0.29.0", "OpenRLHF 0.11.2, extra vllm"),
+            "torch": ("2.13.0", "vLLM 0.29.0"),
             "deepspeed": ("0.19.6", "OpenRLHF 0.11.2"),
             "transformers": ("5.15.0", "OpenRLHF 0.11.2"),
             "flash-attn": ("2.8.3", "OpenRLHF 0.11.2; nvcc builds it"),
