@@ -1,7 +1,7 @@
 """The versions of the engines, from their own metadata, in one place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 VERL = "verl[vllm]==0.9.1"
 OPENRLHF = "openrlhf[vllm]==0.11.2"
@@ -24,7 +24,7 @@ class Pins:
     python: tuple[tuple[int, int], tuple[int, int] | None]
     exact: Mapping[str, tuple[str, str]]
     first: tuple[str, ...] = ()
-    last: tuple[str, ...] = field(default=())
+    last: tuple[str, ...] = ()
 
     @property
     def distribution(self) -> tuple[str, str]:
