@@ -1,6 +1,5 @@
 """The questions in an engine's format, and the files of the tokenizer that renders them."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,14 +43,6 @@ def prompts(tokenizer: Any, items: Iterable[Item], style: chat.Style) -> list[Pr
 def _prompt(tokenizer: Any, item: Item, messages: chat.Messages) -> Prompt:
     text = chat.render(tokenizer, messages)
     return Prompt(item, messages, text, tuple(chat.tokenise(tokenizer, text)))
-
-
-def digest(prompts: Iterable[Sequence[int]]) -> str:
-    """SHA-256 over the token ids of prompts, one JSON list a line."""
-    hashed = hashlib.sha256()
-    for ids in prompts:
-        hashed.update(json.dumps(list(ids)).encode() + b"\n")
-    return hashed.hexdigest()
 
 
 def template(tokenizer: Any, prompt: Prompt) -> dict[str, str]:

@@ -13,6 +13,7 @@ from evals.data import Item
 from harness import chat, whole
 from harness.export import data, environments, expected, mapping, openrlhf, readme, scripts, source, verl
 from harness.export.data import Prompt
+from harness.export.kit import proof
 from harness.export.mapping import BadExport, Place, Translation
 from harness.export.pins import PINS, VERIFIER
 from harness.training import TrainRun
@@ -53,7 +54,7 @@ def write(engine: str, made: Material, folder: Path, model: str, gpus: int, mach
         raise BadExport("\n".join(problems))
     longest = max(len(prompt.ids) for prompt in [*made.train, *made.test])
     template = data.template(made.tokenizer, made.train[0]) if engine == "verl" else {}
-    place = Place(folder.name, model, len(made.train), len(made.test), longest, gpus, machines, template)
+    place = Place(folder.name, model, len(made.train), longest, gpus, machines, template)
     translation = ENGINES[engine].translation(made.run, place)
     _check_free(folder, made.run, engine)
     scratch = folder.with_name(f"{folder.name}.partial")
@@ -92,7 +93,11 @@ def _fill(engine: str, made: Material, folder: Path, place: Place, translation: 
         "differs": translation.differs,
         "template": chat.template_hash(made.tokenizer),
         "data": {
-            split: {"rows": len(prompts), "prompt_ids": data.digest(prompt.ids for prompt in prompts)}
+            split: {
+                "rows": len(prompts),
+                "prompt_ids": proof.digest(prompt.ids for prompt in prompts),
+                "golds": proof.digest(prompt.item.gold for prompt in prompts),
+            }
             for split, prompts in rows.items()
         },
         "overlong": expected.overlong(chosen.overlong, grpo.max_new_tokens) if chosen.overlong else [],

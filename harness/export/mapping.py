@@ -31,7 +31,6 @@ class Place:
         name: of the export; trackers call the run so.
         model: a folder or hub id.
         questions: how many there are to train on.
-        tested: how many there are to measure on.
         prompt_tokens: of the longest prompt.
         template: what the engine must tell the chat template so that it renders as `harness.chat` does.
         gpus: of one machine.
@@ -40,7 +39,6 @@ class Place:
     name: str
     model: str
     questions: int
-    tested: int
     prompt_tokens: int
     gpus: int
     machines: int

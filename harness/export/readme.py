@@ -9,10 +9,12 @@ from harness.training import TrainRun
 
 TITLES = {"verl": "verl", "openrlhf": "OpenRLHF"}
 FILES = ("files", "every file is the one that was exported (`manifest.json`)")
+MACHINE = ("machine", "to train (`run.sh` asks so), the GPUs and the model are here; Ray counts those of a cluster")
 PROVEN = {
     "verl": [
         FILES,
-        ("versions", "verl is the pinned one; what else is otherwise is told"),
+        ("versions", "verl is the pinned one; to train, so is what its metadata demands beside it"),
+        MACHINE,
         ("config", "verl's schema knows every override, and its `validate_config` passes"),
         ("objective", "verl has this estimator and loss, and the loss has a gradient in the right direction"),
         ("data", "verl's dataset class reads both files, row for row"),
@@ -25,7 +27,8 @@ PROVEN = {
     ],
     "openrlhf": [
         FILES,
-        ("versions", "OpenRLHF is the pinned one; what else is otherwise is told"),
+        ("versions", "OpenRLHF is the pinned one; to train, so is what its metadata demands beside it"),
+        MACHINE,
         (
             "flags",
             "OpenRLHF's own parser and assertions take every flag, and it would make the run's number of updates",

@@ -27,7 +27,7 @@ if [ ! -x "$venv/bin/python" ]; then
     echo "error: there is no environment at $venv: run 'bash setup.sh', or say where one is by VENV=FOLDER" >&2
     exit 2
 fi
-"$venv/bin/python" "$here/check.py" -- "$@"
+"$venv/bin/python" "$here/check.py" --train -- "$@"
 
 settings=()
 while IFS= read -r line; do

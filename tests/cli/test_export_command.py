@@ -1,6 +1,10 @@
 """`harness export`: what it says, to people and machines, and what it refuses before anything is looked for."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +105,23 @@ def test_trackers_need_not_be_here(home: Path, tmp_path: Path, tracker: str) -> 
 
 def test_help_has_an_example() -> None:
     assert "Example: harness export verl --config examples/grpo-7b.toml" in export("--help").stdout
+
+
+@pytest.mark.slow
+def test_of_a_hub_id_no_weights_are_needed_and_the_engine_gets_the_id(home: Path, tmp_path: Path) -> None:
+    """The hub's cache holds what an export downloads: configs and tokenizer."""
+    hub = tmp_path / "hub" / "models--owner--small"
+    snapshot = hub / "snapshots" / "0123456789012345678901234567890123456789"
+    shutil.copytree(home / "model", snapshot, ignore=shutil.ignore_patterns("*.safetensors"))
+    (hub / "refs").mkdir()
+    (hub / "refs" / "main").write_text(snapshot.name)
+    command = [sys.executable, "-m", "harness", "export", "verl", "--config", str(written(home, model="owner/small"))]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "out"), "--json"],
+        env={**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["place"]["model"] == "owner/small"
+    assert (tmp_path / "out" / "tokenizer" / "tokenizer.json").is_file()

@@ -1,6 +1,6 @@
 """Proves without a GPU what can be proven of this export in OpenRLHF's own environment; exit code 1 where one fails.
 
-.venv/bin/python check.py [--json] [-- FLAG ...]
+.venv/bin/python check.py [--json] [--train] [-- FLAG ...]
 """
 
 # What is imported here is installed where the export goes.
@@ -55,13 +55,14 @@ class Engine:
         return SimpleNamespace(outputs=[made])
 
 
-def checks(more: list[str]) -> dict[str, proof.Check]:
+def checks(more: list[str], train: bool) -> dict[str, proof.Check]:
     missing = [name for name in ("vllm", "deepspeed", "flash_attn") if find_spec(name) is None]
     sys.meta_path.insert(0, Played(missing))
     export = Export(more, missing)
     return {
         "files": proof.files,
-        "versions": proof.versions,
+        "versions": lambda: proof.versions(train),
+        "machine": lambda: export.has_its_place(train),
         "flags": export.parses,
         "data": export.loads,
         "prompts": export.renders,
@@ -117,6 +118,10 @@ class Export:
         )
         return PromptDataset(rows, self.tokenizer, strategy, input_template=data.input_template)
 
+    def has_its_place(self, train: bool) -> str:
+        actor = self.args.actor
+        return str(proof.machine(train, actor.model_name_or_path, actor.num_gpus_per_node))
+
     def parses(self) -> str:
         """OpenRLHF's parser knows every flag, its assertions hold, and it would make the run's number of steps."""
         args, rows, wanted = self.args, len(self.dataset), proof.manifest()["run"]["optimizer"]["steps"]
@@ -132,10 +137,8 @@ class Export:
         told = proof.manifest()["data"]["train"]
         if len(self.dataset) != told["rows"]:
             raise proof.Failed(f"{len(self.dataset)} rows, exported were {told['rows']}")
-        found = {prompt: label for _, prompt, label, _ in map(self.dataset.__getitem__, range(len(self.dataset)))}
-        for row in proof.expected():
-            if row["prompt"] in found:
-                proof.same({"gold": found[row["prompt"]]}, row, {"gold": row["gold"]})
+        if proof.digest(label for _, _, label, _ in self._rows()) != told["golds"]:
+            raise proof.Failed("the labels are not the golds of the data")
         return f"{type(self.dataset).__name__}: {len(self.dataset)} prompts with labels, for all steps"
 
     def renders(self) -> str:
@@ -151,8 +154,11 @@ class Export:
         )
 
     def _ids(self) -> Iterator[list[int]]:
-        for _, prompt, _, _ in map(self.dataset.__getitem__, range(len(self.dataset))):
+        for _, prompt, _, _ in self._rows():
             yield self.tokenizer(text=prompt, add_special_tokens=False)["input_ids"]
+
+    def _rows(self) -> Iterator[Any]:
+        return map(self.dataset.__getitem__, range(len(self.dataset)))
 
     def scores(self) -> str:
         """OpenRLHF's single-turn executor loads the reward and scores completions as the registry did."""

@@ -4,9 +4,10 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,19 @@ class Failed(Exception):
     """A check does not hold; the message says what and how."""
 
 
-def main(about: str, checks: Callable[[list[str]], dict[str, Check]]) -> int:
-    """Runs all checks that `checks` makes for the arguments after `--`, also where one has failed."""
+def main(about: str, checks: Callable[[list[str], bool], dict[str, Check]]) -> int:
+    """Runs all checks, also where one has failed.
+
+    Args:
+        checks: makes them, for the arguments after `--` and whether this machine shall train.
+    """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--train", action="store_true", help="as run.sh asks: this machine shall train")
     parser.add_argument("arguments", nargs="*", help="after --: what run.sh is called with")
     asked = parser.parse_args()
     results = []
-    for name, check in checks(asked.arguments).items():
+    for name, check in checks(asked.arguments, asked.train).items():
         started = time.monotonic()
         told = _outcome(check)
         results.append({"name": name, **told, "seconds": round(time.monotonic() - started, 1)})
@@ -81,8 +87,8 @@ def _sha256(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def versions() -> str:
-    """The engine is the pinned one; what its metadata demands beside it is told where it is otherwise."""
+def versions(train: bool) -> str:
+    """The engine is the pinned one; what its metadata demands beside it is told, and to `train` demanded."""
     pins = manifest()["pins"]
     name, wanted = pins["engine"]
     found = installed(name)
@@ -94,7 +100,21 @@ def versions() -> str:
         for one, there in others.items()
         if there is None or there.partition("+")[0] != pins["exact"][one][0]
     ]
+    if apart and train:
+        raise Failed(f"{', '.join(apart)}: to train run setup.sh without --check-only")
     return f"{name} {found}" + (f"; enough to check, not to train: {', '.join(apart)}" if apart else "")
+
+
+def machine(train: bool, model: str, gpus: int) -> str:
+    """To `train`, this machine has the GPUs and the model; of a Ray cluster, Ray knows the GPUs."""
+    import torch
+
+    here, away = torch.cuda.device_count(), os.environ.get("RAY_ADDRESS")
+    if train and Path(model).is_absolute() and not Path(model).is_dir():
+        raise Failed(f"{model}: no such folder; say where the model is by an argument of run.sh")
+    if train and not away and here < gpus:
+        raise Failed(f"{here} GPUs are here, {gpus} are asked for; export again with --gpus, or set RAY_ADDRESS")
+    return f"the GPUs of the cluster at {away}" if away else f"{here} GPUs here, {gpus} to train"
 
 
 def installed(distribution: str) -> str | None:
@@ -103,11 +123,11 @@ def installed(distribution: str) -> str | None:
     return None
 
 
-def digest(prompts: Iterator[Sequence[int]]) -> str:
-    """SHA-256 over the token ids of prompts, one JSON list a line."""
+def digest(values: Iterable[Any]) -> str:
+    """SHA-256 over values, one line of JSON each: the token ids of prompts, or golds."""
     hashed = hashlib.sha256()
-    for ids in prompts:
-        hashed.update(json.dumps(list(ids)).encode() + b"\n")
+    for value in values:
+        hashed.update(json.dumps(value).encode() + b"\n")
     return hashed.hexdigest()
 
 

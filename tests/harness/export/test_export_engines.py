@@ -73,7 +73,7 @@ RUNS = [
     pytest.param("verl", ["grpo.objective=dapo", "grpo.updates=2"], id="verl-dapo"),
     pytest.param(
         "verl",
-        ["grpo.objective=rloo", "grpo.kl=0.05", "adapter.rank=8", "grpo.reward=format_answer+0.0*repetition"],
+        ["grpo.objective=rloo", "grpo.kl=0.05", "adapter.rank=8", "grpo.reward=format_answer+0.0*process"],
         id="verl-rloo, LoRA, two rewards",
     ),
     pytest.param("openrlhf", ["grpo.objective=reinforce_pp", "grpo.kl=0.001"], id="openrlhf-reinforce_pp"),
@@ -204,6 +204,24 @@ def test_what_is_added_is_checked_too(
 ) -> None:
     code, found = checked(environment(engine), exported(home, engine, name="setup"), *more)
     assert (code, found[line]["status"], found["files"]["status"]) == (1, "fail", "ok")
+
+
+@both
+def test_nothing_starts_on_a_machine_that_cannot_train(home: Path, environment: Environment, engine: str) -> None:
+    folder = exported(home, engine, name="setup")
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "RAY_ADDRESS")}
+    done = subprocess.run(
+        ["bash", str(folder / "run.sh")],
+        env={**clean, "VENV": str(environment(engine)), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 1
+    failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("fail")]
+    assert failed == ["versions", "machine"], done.stdout
+    assert "0 GPUs are here, 1 are asked for" in done.stdout
+    assert "no vllm" in done.stdout
 
 
 # The gradients ---------------------------------------------------------------------------------------------------

@@ -199,12 +199,12 @@ def test_run_hands_every_setting_over_with_the_folders_place(
     done = subprocess.run(["bash", str(moved / "run.sh"), more], env={**os.environ, "VENV": str(environment)})
     assert done.returncode == 0
     called = (environment / "called").read_text().splitlines()
-    assert called[:3] == [str(moved / "check.py"), "--", more], "checked first, with what was added"
-    assert called[3:5] == ["-m", scripts.MODULES[engine]]
+    assert called[:4] == [str(moved / "check.py"), "--train", "--", more], "checked first, with what was added"
+    assert called[4:6] == ["-m", scripts.MODULES[engine]]
     assert called[-1] == more
     lines = (moved / scripts.SETTINGS[engine]).read_text().splitlines()[1:]
     words = lines if engine == "verl" else [word for line in lines for word in line.split()]
-    assert called[5:-1] == [word.replace("{folder}", str(moved)) for word in words]
+    assert called[6:-1] == [word.replace("{folder}", str(moved)) for word in words]
 
 
 @both

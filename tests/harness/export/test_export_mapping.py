@@ -15,7 +15,7 @@ from harness.trainers.objectives import names, objective
 from harness.training import Settings
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
-PLACE = Place("run", "owner/model", 1000, 50, 30, 2, 2)
+PLACE = Place("run", "owner/model", 1000, 30, 2, 2)
 ACTOR = "actor_rollout_ref.actor"
 # Only one value of these is accepted, or none: `problems` says so (the tests below).
 HELD = {
@@ -197,10 +197,10 @@ def test_what_an_engine_cannot_do_is_refused_with_the_fix(engine: str, changes: 
 
 
 def test_too_few_questions_and_blanks_in_a_flag_are_refused() -> None:
-    few = Place("run", "owner/model", 3, 50, 30, 2, 2)
+    few = Place("run", "owner/model", 3, 30, 2, 2)
     with pytest.raises(BadExport, match="3 questions are fewer than the 4"):
         verl.translation(run(), few)
-    blank = Place("run", "my model", 100, 50, 30, 2, 2)
+    blank = Place("run", "my model", 100, 30, 2, 2)
     with pytest.raises(BadExport, match="blanks"):
         openrlhf.translation(run("openrlhf"), blank)
 

@@ -12,7 +12,7 @@ sys.path.insert(0, task["kit"])
 check = importlib.import_module("check")
 proof = importlib.import_module("proof")
 # As check.py does: what needs a GPU is played where it is not installed.
-check.checks([])
+check.checks([], False)
 
 from openrlhf.models import PolicyLoss  # noqa: E402
 from openrlhf.models.utils import compute_approx_kl  # noqa: E402
