@@ -5,9 +5,9 @@
       '+reward.custom_reward_function.reward_kwargs.spec="format_answer(format=0.2)"'
 
 `path` is as well the path of this file; `name` is `compute_score`, verl's default. Every reward manager that scores a
-completion at a time can call it (`naive`, `dapo`, `gdpo`, ...), for GDPO with
-`'+algorithm.gdpo_reward_keys=[component/format,component/answer]'`. Rewards that measure tokens are refused: verl
-passes text alone.
+completion at a time can call it (`naive`, `dapo`, `gdpo`, ...). GDPO's estimator wants the components by
+`'+algorithm.gdpo_reward_keys=[component/format,component/answer]'`; verl 0.9.1's default trainer (`trainer.use_v1`)
+hands it none. Rewards that measure tokens are refused: verl passes text alone.
 """
 
 from __future__ import annotations
