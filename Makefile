@@ -21,7 +21,7 @@ test: setup
 	$(BIN)/pytest -n auto --dist loadfile
 
 slow: setup
-	$(BIN)/pytest -n auto --dist loadfile -m slow
+	$(BIN)/pytest -n auto --dist loadfile -m slow --durations=20
 
 check: setup
 	$(BIN)/ruff check .
