@@ -228,7 +228,7 @@ def test_a_style_of_lm_evals_becomes_a_conversation(model: Path, data: Path, tmp
 def test_what_lm_eval_cannot_run_is_refused(
     model: Path, data: Path, tmp_path: Path, flags: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.cli.flags.find_spec", lambda name: name)  # as if lm-eval were installed
+    monkeypatch.setattr("harness.doctor.preflight.refused", lambda names: [])  # as if lm-eval were installed
     _, err = run(model, "--data-path", data, "--out", tmp_path / "e", "--check", "lm-eval-run", *flags, code=2)
     assert err.startswith("error: --check lm-eval-run: ") and says in err and err.count("\n") == 1
     assert not (tmp_path / "e").exists()
