@@ -18,8 +18,8 @@ ROAD = RESULTS / "sft-dpo-grpo"
 @pytest.mark.parametrize(
     "name",
     [
-        "rewards-objectives",
-        pytest.param("sparse-vs-format_answer", marks=pytest.mark.slow),
+        "sparse-vs-format_answer",
+        pytest.param("rewards-objectives", marks=pytest.mark.slow),
         pytest.param("process", marks=pytest.mark.slow),
     ],
 )

@@ -131,6 +131,7 @@ def test_another_plan_under_the_name_says_what_differs(study: Path, home: Path) 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_crashed_cell_is_reported_and_the_others_go_on(study: Path, home: Path) -> None:
     """The second cell's process is killed while it trains; the first one's result stands."""
     name = ("--name", "crashed", "--jobs", "1")
@@ -164,6 +165,7 @@ def kill_when_running(folder: Path, reward: str) -> None:
     raise AssertionError(f"{reward} never ran")
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_finished_cells_and_the_same_command_continues(study: Path, home: Path) -> None:
     name = ("--name", "stopped", "--jobs", "1")
     process = subprocess.Popen(
@@ -199,6 +201,7 @@ def wait_for_phase(folder: Path, reward: str, phase: str) -> None:
     raise AssertionError(f"{reward} never reached {phase}")
 
 
+@pytest.mark.slow
 def test_a_killed_study_leaves_no_cell_running_and_the_same_command_continues(study: Path, home: Path) -> None:
     name = ("--name", "killed", "--jobs", "1")
     process = subprocess.Popen(command(home, *SMOKE, *name), stderr=subprocess.DEVNULL, env=environment(home))
