@@ -20,6 +20,8 @@ from ablations.records import load_study
 from ablations.trends import FEWEST, chance, trend
 
 RESULTS = Path(__file__).parents[2] / "results"
+# Others lie there where somebody has run some, as the quickstart.
+COMMITTED = ("process", "rewards-objectives", "sft-dpo-grpo", "sparse-vs-format_answer")
 STEPS = 60
 
 Row = dict[str, Any]
@@ -199,7 +201,7 @@ def test_a_trend_turns_with_its_values(values: list[float], shift: float, scale:
 def recorded() -> dict[str, list[set[str]]]:
     """The alarms of every committed run with a reward, by the reward."""
     found: dict[str, list[set[str]]] = {}
-    for file in sorted(RESULTS.rglob("metrics.jsonl")):
+    for file in sorted(file for study in COMMITTED for file in (RESULTS / study).rglob("metrics.jsonl")):
         config = tomllib.loads((file.parent / "config.toml").read_text())
         reward = config.get("reward") or config.get("grpo", {}).get("reward")
         if reward:
