@@ -118,6 +118,7 @@ def lay(config: RunConfig, rollouts: StageConfig, tmp_path: Path) -> Iterator[An
         pytest.param(
             {"lora_rank": 2, "settings": {"grpo.updates": 3, "adapter.dropout": 0.1}},
             id="an adapter, whose dropout draws, and steps that share completions: saved where they begin anew",
+            marks=pytest.mark.slow,
         ),
         pytest.param({"objective": "dpo", "pairs": True}, id="preference loss: pairs are read, the reference is kept"),
     ],

@@ -17,7 +17,7 @@ from harness.training import AdapterConfig, CreditConfig, GrpoConfig, ImplicitCo
 ROOT = Path(__file__).parents[3]
 CREDIT = CreditConfig(rule="prime", scorer="implicit", implicit=ImplicitConfig(learning_rate=1e-2))
 ADAPTERS = [
-    pytest.param(None, id="a copy of the base"),
+    pytest.param(None, id="a copy of the base", marks=pytest.mark.slow),
     pytest.param(AdapterConfig(rank=4), id="one base for both"),
 ]
 

@@ -29,7 +29,9 @@ def interrupted(zygote: Any, folder: Path) -> int:
     return int(zygote.end())
 
 
-@pytest.mark.parametrize("every", [pytest.param(2, id="with checkpoints"), pytest.param(0, id="without")])
+@pytest.mark.parametrize(
+    "every", [pytest.param(2, id="with checkpoints"), pytest.param(0, id="without", marks=pytest.mark.slow)]
+)
 def test_ctrl_c_finishes_the_step_saves_and_the_next_start_goes_on(zygote: Any, lay: Any, every: int) -> None:
     run = TrainRun.read(lay("grpo", "first") / "config.toml")
     optimizer = run.optimizer.model_copy(update={"steps": 40})
