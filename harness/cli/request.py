@@ -230,9 +230,11 @@ def check(plan: "Plan", folder: Path, problems: Problems) -> None:
     """Adds what keeps the plan from running to `problems`: settings, data, templates, packages, disk."""
     from evals.data import DataError
     from harness.doctor import preflight
+    from harness.estimate import machine
     from harness.trainers.cells import training
 
-    needs = {"cpu"}
+    # Asked once: with GPUs every answer starts a process.
+    needs, device = {"cpu"}, machine.here(1)
     # By data set and sizes; those of the preset where the settings leave no run.
     sizes: dict[tuple[str, int, int], DataConfig] = {}
     for place in plan.rows(plan.seeds[0]):
@@ -241,7 +243,7 @@ def check(plan: "Plan", folder: Path, problems: Problems) -> None:
             run = plan.cell(*place).run
             trained = training(run)
             needs.update(preflight.of_training(trained))
-            outlook = preflight.memory(trained, here=1, study=True)
+            outlook = preflight.memory(trained, device, study=True)
             problems += [line for line in outlook.refused if line not in problems]
             sizes[run.data.fingerprint, run.evaluation.dev_items, run.train.prompts_per_step] = run.data
     sizes = sizes or {

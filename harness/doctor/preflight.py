@@ -10,6 +10,7 @@ from harness.doctor import capabilities, limits
 
 if TYPE_CHECKING:
     from harness.estimate.architecture import Architecture
+    from harness.estimate.hardware import Accelerator
     from harness.estimate.remedies import Remedy
     from harness.training import Settings, TrainRun
 
@@ -71,10 +72,12 @@ def of_run(run: "TrainRun", folder: Path, here: int) -> Outlook:
     Of other machines (`here` is 0) nothing is known but the disk, which they share. Nothing is said either where the
     sizes of the model are not known, or the method is not estimated.
     """
+    from harness.estimate import machine
+
     model = sizes(run)
     if model is None:
         return Outlook()
-    found = memory(run, here) if here else Outlook()
+    found = memory(run, machine.here(here)) if here else Outlook()
     full = space(folder, saved_bytes(run, model) - _size(folder), "give another --out")
     return Outlook([*full, *found.refused], found.warned)
 
@@ -105,20 +108,20 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def memory(run: "TrainRun", here: int, study: bool = False) -> Outlook:
-    """Refuses what weights, gradients and optimiser alone do not leave room for, whatever the rows.
+def memory(run: "TrainRun", device: "Accelerator", study: bool = False) -> Outlook:
+    """Whether `device` holds a process of the run: refused where weights, gradients and optimiser alone are too much.
 
     With rows of the full length a run may need more than it ever meets, so that is a warning. Both name the settings
     that would make it fit, each estimated anew.
     """
-    from harness.estimate import machine, remedies
+    from harness.estimate import remedies
     from harness.estimate.setups import BadSetup
 
     model = sizes(run)
     if model is None:
         return Outlook()
     try:
-        found = remedies.need(run, model, machine.here(here))
+        found = remedies.need(run, model, device)
     except BadSetup:
         return Outlook()
     if found.fits:
